@@ -1,0 +1,143 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Network is one modern chat network. Everything the gateway does with Matrix
+// or XMPP goes through this interface and through those that an [Account] adds
+// to it; nothing outside a network's own package asks which network it is.
+type Network interface {
+	// Name is the network's name in the store, on the command line and in
+	// what people read: "matrix", "xmpp". It never changes.
+	Name() string
+	// Open makes the account of one MSN user on this network. It returns at
+	// once and without connecting: a network that is down is no error, it is
+	// reported by [ConnectionChanged]. An error means that the login can
+	// never work as it stands, and says what to do about it.
+	Open(ctx context.Context, login Login, events Receiver) (Account, error)
+	// ParseContact reads an address as its network writes it ("@bob:hs",
+	// "bob@hs") or as an MSN user types it ("bob@hs"). Ok is false when it
+	// cannot name a person on this network. No look-up is made.
+	ParseContact(address string) (id RemoteID, ok bool)
+	// Address is the way back: the two halves of an id, as they stand before
+	// and behind the @ of an MSN handle, not yet escaped. For "@bob:hs" they
+	// are "bob" and "hs".
+	Address(id RemoteID) (local, domain string)
+}
+
+// Login is one account's identity on a network, out of the store.
+type Login struct {
+	// Account is the MSN user, Name the friendly name to show there.
+	Account Handle
+	Name    string
+	// Kind is how the account exists on the network: "ghost", "own" or
+	// "login" on Matrix, "component" or "login" on XMPP.
+	Kind string
+	// ID is the account's id on the network; empty where the network derives
+	// it from the handle.
+	ID RemoteID
+	// Credentials are the network's own, unsealed; empty where none are
+	// needed.
+	Credentials []byte
+}
+
+// Account is an MSN user on a network. All methods are safe from any
+// goroutine. Those that take a context may block for as long as it allows; the
+// gateway never calls them from a goroutine that owns a user.
+type Account interface {
+	// ID is the account's own id on the network.
+	ID() RemoteID
+	// SetPresence says what the others shall see. [Offline] while the user is
+	// signed out: the account then holds no more connection than it needs to
+	// receive messages. The first other presence signs in and starts the flow
+	// of [PresenceChanged] events for those the account follows.
+	SetPresence(ctx context.Context, presence Presence) error
+	// Roster lists the contacts that the network itself keeps for the
+	// account; none where it keeps none.
+	Roster(ctx context.Context) ([]Contact, error)
+	// Lookup asks who an id belongs to. [ErrNoSuchContact] means that there
+	// is nobody.
+	Lookup(ctx context.Context, id RemoteID) (Contact, error)
+	// Follow asks for somebody's presence and keeps it coming until Unfollow,
+	// over restarts only as far as the network remembers: the gateway follows
+	// everybody on FL again at each sign-in. Both may be repeated at will.
+	Follow(ctx context.Context, id RemoteID, name string) error
+	Unfollow(ctx context.Context, id RemoteID) error
+	// Send hands a message to the network and returns when the network has
+	// accepted it. Calls for one chat come one after the other. An error that
+	// is [ErrRefused] says that this message will never be accepted; after
+	// any other error the gateway sends it again, with the same
+	// [Outgoing.ID], which the network must use to deliver it only once.
+	Send(ctx context.Context, message Outgoing) error
+	// Close ends the account's activity in this process.
+	Close() error
+}
+
+// Typist is an [Account] that can show that its user is typing.
+type Typist interface {
+	Typing(ctx context.Context, chat Chat, typing bool) error
+}
+
+// Gatekeeper is an [Account] that answers contact requests and keeps people
+// away. Both calls may be repeated.
+type Gatekeeper interface {
+	// Allow accepts a pending request and undoes Block.
+	Allow(ctx context.Context, id RemoteID) error
+	// Block declines a pending request and keeps the person's messages out.
+	Block(ctx context.Context, id RemoteID) error
+}
+
+// Renamer is an [Account] whose user can change the name the others see.
+type Renamer interface {
+	Rename(ctx context.Context, name string) error
+}
+
+// The errors a network returns for the gateway to act on; compare with
+// [errors.Is].
+var (
+	// ErrNoSuchContact: the network knows nobody of that id.
+	ErrNoSuchContact = errors.New("no such contact")
+	// ErrRefused: the network will never accept this, however often it is
+	// tried.
+	ErrRefused = errors.New("refused by the network")
+	// ErrUnwelcome is what a [Receiver] answers to an event whose sender the
+	// user does not let through. The event is dealt with; a network that
+	// asked on behalf of a [ContactRequested] declines it.
+	ErrUnwelcome = errors.New("not let through by the user")
+)
+
+// RemoteID names a person or a room on a network in the network's own way:
+// "@bob:matrix.org", "bob@jabber.org".
+type RemoteID string
+
+// Chat is a conversation on a network.
+type Chat struct {
+	// Contact is the other person of a direct chat, or the room of a room
+	// contact. The network finds its chat by it and makes one if need be.
+	Contact RemoteID
+	// Group is the network's id of a chat with more than one other person;
+	// empty for a direct chat.
+	Group string
+}
+
+// Contact is somebody on a network.
+type Contact struct {
+	ID RemoteID
+	// Name is the display name; empty when the network knows none.
+	Name string
+}
+
+// Outgoing is a message on its way to a network.
+type Outgoing struct {
+	// ID is unique over all accounts and stays the same whenever the message
+	// is tried again, also after a restart.
+	ID   string
+	Chat Chat
+	// Text is plain text in UTF-8 with LF line ends.
+	Text string
+	// Sent is when the user sent it.
+	Sent time.Time
+}

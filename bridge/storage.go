@@ -1,0 +1,230 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"papillon/msnp"
+)
+
+// Handle is an MSN user handle in canonical form.
+type Handle = msnp.Handle
+
+// This file says what the gateway needs to have stored. *store.Store satisfies
+// all of it. Every change is durable when the method returns, and a change of
+// several rows happens wholly or not at all. All methods are safe from any
+// goroutine.
+
+// The errors of storage; compare with [errors.Is].
+var (
+	// ErrNoAccount: there is no account of that handle.
+	ErrNoAccount = errors.New("no such account")
+	// ErrAlreadyListed and ErrNotListed: the entry is there already, or is
+	// not there to be removed.
+	ErrAlreadyListed = errors.New("already on the list")
+	ErrNotListed     = errors.New("not on the list")
+	// ErrListFull: the list has as many entries as it may have.
+	ErrListFull = errors.New("the list is full")
+	// ErrHandleTaken: the handle belongs to somebody else already.
+	ErrHandleTaken = errors.New("the handle is taken")
+)
+
+// AccountRecord is a stored MSN account.
+type AccountRecord struct {
+	Handle  Handle
+	Name    string // friendly name; never empty
+	Serial  uint32 // version of lists and settings
+	Prompt  msnp.Prompt
+	Privacy msnp.Privacy
+	Created time.Time
+}
+
+// PasswordRecord is an app password, unsealed.
+type PasswordRecord struct {
+	ID       int64
+	Label    string
+	Password string
+	Created  time.Time
+	LastUsed time.Time // zero if never
+}
+
+// Accounts stores the MSN accounts, their app passwords and their identities.
+type Accounts interface {
+	// Account returns [ErrNoAccount] for an unknown handle.
+	Account(ctx context.Context, handle Handle) (AccountRecord, error)
+	// EachAccount calls f for every account in no particular order, until f
+	// returns an error, which it returns.
+	EachAccount(ctx context.Context, f func(AccountRecord) error) error
+	// Passwords returns the account's app passwords, none for an unknown
+	// account.
+	Passwords(ctx context.Context, handle Handle) ([]PasswordRecord, error)
+	// PasswordUsed notes that a password was used to sign in.
+	PasswordUsed(ctx context.Context, id int64, at time.Time) error
+	// SetAccountName changes the friendly name, SetPrivacy and SetPrompt the
+	// settings. Each raises the serial and returns it.
+	SetAccountName(ctx context.Context, handle Handle, name string) (serial uint32, err error)
+	SetPrivacy(ctx context.Context, handle Handle, mode msnp.Privacy) (serial uint32, err error)
+	SetPrompt(ctx context.Context, handle Handle, mode msnp.Prompt) (serial uint32, err error)
+	// Identities returns how the account exists on networks: at most one
+	// entry per network.
+	Identities(ctx context.Context, handle Handle) ([]IdentityRecord, error)
+	// AccountChanges returns what was changed about accounts after the change
+	// numbered since, oldest first; a since below zero returns no changes
+	// but the newest number. It is how a running gateway notices what the command
+	// line did.
+	AccountChanges(ctx context.Context, since int64) (changes []AccountChange, newest int64, err error)
+}
+
+// IdentityRecord is how an account exists on a network; see [Login].
+type IdentityRecord struct {
+	Account     Handle
+	Network     string
+	Kind        string
+	ID          RemoteID
+	Credentials []byte // unsealed
+}
+
+// AccountChange is a change made to an account by another process, or by this
+// one.
+type AccountChange struct {
+	Handle Handle
+	Kind   AccountChangeKind
+}
+
+// AccountChangeKind says what happened to an account.
+type AccountChangeKind string
+
+// What can happen. A password change means that a password was revoked.
+const (
+	AccountAdded    AccountChangeKind = "added"
+	AccountRemoved  AccountChangeKind = "removed"
+	PasswordRevoked AccountChangeKind = "password"
+	IdentityChanged AccountChangeKind = "identity"
+)
+
+// Lists stores the four lists of every account.
+type Lists interface {
+	// Lists returns all entries of an account, by list in the order in which
+	// they were added.
+	Lists(ctx context.Context, account Handle) ([4][]msnp.Member, error)
+	// AddEntry puts an entry on a list and raises the account's serial. An
+	// entry on FL whose handle is an account is put on that account's RL in
+	// the same step; reverse is then that account's new serial, else 0.
+	// The errors are [ErrAlreadyListed] and [ErrListFull] (limit entries are
+	// there; 0 means no limit).
+	AddEntry(ctx context.Context, account Handle, list msnp.List, entry msnp.Member, limit int) (serial, reverse uint32, err error)
+	// RemoveEntry is the opposite, with [ErrNotListed].
+	RemoveEntry(ctx context.Context, account Handle, list msnp.List, handle Handle) (serial, reverse uint32, err error)
+	// RenameEntry changes the name of an entry on every list of the account
+	// where it stands, and raises the serial; [ErrNotListed] if on none.
+	RenameEntry(ctx context.Context, account Handle, entry msnp.Member) (serial uint32, err error)
+	// ListedBy returns the accounts that have the handle on FL.
+	ListedBy(ctx context.Context, handle Handle) ([]Handle, error)
+}
+
+// ContactRecord ties a handle to somebody on a network, for ever.
+type ContactRecord struct {
+	Handle  Handle
+	Network string
+	ID      RemoteID
+	// Name is the display name as last seen.
+	Name string
+}
+
+// Contacts stores which handle belongs to whom. The mapping is unique both
+// ways and is never changed.
+type Contacts interface {
+	// ContactByHandle and ContactByID return ok false for an unknown one.
+	ContactByHandle(ctx context.Context, handle Handle) (c ContactRecord, ok bool, err error)
+	ContactByID(ctx context.Context, network string, id RemoteID) (c ContactRecord, ok bool, err error)
+	// AddContact stores a new tie. [ErrHandleTaken] means that the handle
+	// belongs to another contact or to an account. Storing the same tie
+	// again changes nothing but the name.
+	AddContact(ctx context.Context, c ContactRecord) error
+}
+
+// Chats stores which chat on a network belongs to an account's contact.
+type Chats interface {
+	// DirectChat returns the chat with a contact; ok is false if there is
+	// none yet.
+	DirectChat(ctx context.Context, account Handle, network string, contact RemoteID) (chat string, ok bool, err error)
+	// ChatContact is the way back: whose direct chat it is.
+	ChatContact(ctx context.Context, account Handle, network string, chat string) (contact RemoteID, ok bool, err error)
+	// SetDirectChat stores the chat of a contact, in place of an earlier one.
+	SetDirectChat(ctx context.Context, account Handle, network string, contact RemoteID, chat string) error
+	// ForgetDirectChat removes a chat that is no more.
+	ForgetDirectChat(ctx context.Context, account Handle, network string, chat string) error
+}
+
+// InboxEntry is a message that waits to be handed to the user's client.
+type InboxEntry struct {
+	ID      int64 // given by the store; rises with arrival
+	Account Handle
+	Network string
+	Handle  Handle // whose message it is, as a contact
+	Message MessageReceived
+}
+
+// Inbox stores incoming messages until a client has taken them.
+type Inbox interface {
+	// InboxAdd stores an entry and remembers its network and message id.
+	// Fresh is false when the account has had that message before, whether it
+	// still waits or not.
+	InboxAdd(ctx context.Context, entry InboxEntry) (id int64, fresh bool, err error)
+	// InboxOf returns what waits for an account, oldest first.
+	InboxOf(ctx context.Context, account Handle) ([]InboxEntry, error)
+	// InboxDone removes entries that a client has taken.
+	InboxDone(ctx context.Context, ids ...int64) error
+}
+
+// OutboxEntry is an order to a network that waits to be carried out.
+type OutboxEntry struct {
+	ID      int64 // given by the store; rises with arrival
+	Account Handle
+	Network string
+	Order   Order
+	Created time.Time
+}
+
+// Order is what a network shall do.
+type Order struct {
+	Kind OrderKind
+	// Chat is where a message goes; for the other kinds only its contact
+	// counts.
+	Chat Chat
+	// Text is the message, or the name of [OrderRename] and [OrderFollow].
+	Text string
+}
+
+// OrderKind is the kind of an [Order].
+type OrderKind string
+
+// The kinds, each carried out by the method of the same name of [Account],
+// [Gatekeeper] or [Renamer].
+const (
+	OrderSend     OrderKind = "send"
+	OrderFollow   OrderKind = "follow"
+	OrderUnfollow OrderKind = "unfollow"
+	OrderAllow    OrderKind = "allow"
+	OrderBlock    OrderKind = "block"
+	OrderRename   OrderKind = "rename"
+)
+
+// Outbox stores orders until the network has accepted them.
+type Outbox interface {
+	OutboxAdd(ctx context.Context, entry OutboxEntry) (id int64, err error)
+	// OutboxOf returns what waits for an account on a network, oldest first.
+	OutboxOf(ctx context.Context, account Handle, network string) ([]OutboxEntry, error)
+	OutboxDone(ctx context.Context, id int64) error
+}
+
+// Storage is everything the gateway stores.
+type Storage interface {
+	Accounts
+	Lists
+	Contacts
+	Chats
+	Inbox
+	Outbox
+}
