@@ -1,0 +1,207 @@
+package wire
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/clipperhouse/uax29/v2/graphemes"
+	"golang.org/x/text/encoding/charmap"
+)
+
+// Encoding is how the characters beyond ASCII of a friendly name are written.
+type Encoding uint8
+
+const (
+	// ASCII writes every byte beyond ASCII as %XX, as draft-movva-00 §5.5 asks.
+	ASCII Encoding = iota
+	// UTF8 leaves them as they are. All clients seen show such names right;
+	// aMSN shows two letters for an encoded one.
+	UTF8
+)
+
+// namelessName stands for a name that has nothing to show: clients crash on an
+// empty word or show a nameless contact.
+const namelessName = "?"
+
+// EncodeName makes one word of a friendly name (draft-movva-00 §5.5). Blanks,
+// percent signs and control characters become %XX, and so do bytes beyond ASCII
+// unless enc is [UTF8]. ASCII letters, digits and other signs never do: an
+// encoded letter stops aMSN's event loop. Blanks at either end are dropped, and
+// bytes that are not UTF-8 are read as Windows-1252.
+//
+// The encoded form has at most max bytes, 0 being no limit; a longer name is
+// cut between graphemes. The draft allows 387; some clients stop at 129. The
+// result is never empty: what has nothing to show becomes "?".
+func EncodeName(s string, enc Encoding, max int) string {
+	s = strings.TrimFunc(toUTF8(s), invisible)
+	if s == "" {
+		return namelessName
+	}
+	if (max <= 0 || len(s) <= max) && !needsEscape(s, enc) {
+		return s
+	}
+	dst := make([]byte, 0, encodedSize(s, enc, max))
+	kept := 0 // length without blanks at the end
+	parts := graphemes.FromString(s)
+	for parts.Next() {
+		part := parts.Value()
+		dst = appendName(dst, part, enc)
+		if max > 0 && len(dst) > max {
+			break
+		}
+		if strings.TrimFunc(part, invisible) != "" {
+			kept = len(dst)
+		}
+	}
+	if kept == 0 { // not even the first grapheme fits: keep what does of its runes
+		return encodeRunes(s, enc, max)
+	}
+	return string(dst[:kept])
+}
+
+// encodeRunes encodes as many whole runes as fit. It is for a grapheme with so
+// many marks on one letter that it fills a name by itself.
+func encodeRunes(s string, enc Encoding, max int) string {
+	var dst []byte
+	for _, r := range s {
+		before := len(dst)
+		if dst = appendName(dst, string(r), enc); len(dst) > max {
+			dst = dst[:before]
+			break
+		}
+	}
+	if len(dst) == 0 {
+		return namelessName
+	}
+	return string(dst)
+}
+
+// encodedSize bounds the size of the encoded form, for one allocation. The
+// grapheme that does not fit any more is written before it is noticed.
+func encodedSize(s string, enc Encoding, max int) int {
+	size := len(s) + 2*strings.Count(s, " ") + 2*strings.Count(s, "%")
+	if enc == ASCII {
+		size = 3 * len(s)
+	}
+	if max > 0 {
+		size = min(size, max+16)
+	}
+	return size
+}
+
+func appendName(dst []byte, s string, enc Encoding) []byte {
+	for i, r := range s {
+		size := utf8.RuneLen(r)
+		if !escapes(r, enc) {
+			dst = append(dst, s[i:i+size]...)
+			continue
+		}
+		for _, c := range []byte(s[i : i+size]) {
+			dst = appendEscaped(dst, c)
+		}
+	}
+	return dst
+}
+
+func needsEscape(s string, enc Encoding) bool {
+	for _, r := range s {
+		if escapes(r, enc) {
+			return true
+		}
+	}
+	return false
+}
+
+func escapes(r rune, enc Encoding) bool {
+	return r <= ' ' || r == '%' || r >= 0x7f && r < 0xa0 || r >= 0xa0 && enc == ASCII
+}
+
+// invisible says what has no place at either end of a name.
+func invisible(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }
+
+// DecodeName reads a friendly name as a client or server sent it: %XX is
+// decoded, and a percent sign without two hexadecimal digits stays. The result
+// is valid UTF-8: bytes that are not are read as Windows-1252. Control
+// characters are dropped.
+func DecodeName(s string) string {
+	if strings.IndexByte(s, '%') >= 0 {
+		s = unescape(s)
+	}
+	s = toUTF8(s)
+	if strings.IndexFunc(s, unicode.IsControl) < 0 {
+		return s
+	}
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return -1
+		}
+		return r
+	}, s)
+}
+
+func unescape(s string) string {
+	dst := make([]byte, 0, len(s))
+	for i := 0; i < len(s); i++ {
+		if s[i] != '%' {
+			dst = append(dst, s[i])
+			continue
+		}
+		// libmsn prints a byte beyond ASCII as a negative number: %ffffffc3.
+		const negative = "ffffff"
+		if rest := s[i+1:]; strings.HasPrefix(rest, negative) {
+			if c, ok := hexByte(rest[len(negative):]); ok && c >= 0x80 {
+				dst = append(dst, c)
+				i += len(negative) + 2
+				continue
+			}
+		}
+		if c, ok := hexByte(s[i+1:]); ok {
+			dst = append(dst, c)
+			i += 2
+			continue
+		}
+		dst = append(dst, '%')
+	}
+	return string(dst)
+}
+
+// hexByte reads the two hexadecimal digits that s begins with.
+func hexByte(s string) (c byte, ok bool) {
+	if len(s) < 2 {
+		return 0, false
+	}
+	high, ok1 := hexDigit(s[0])
+	low, ok2 := hexDigit(s[1])
+	return high<<4 | low, ok1 && ok2
+}
+
+func hexDigit(c byte) (byte, bool) {
+	switch {
+	case c >= '0' && c <= '9':
+		return c - '0', true
+	case c >= 'a' && c <= 'f':
+		return c - 'a' + 10, true
+	case c >= 'A' && c <= 'F':
+		return c - 'A' + 10, true
+	}
+	return 0, false
+}
+
+// toUTF8 returns s with every byte that is not part of valid UTF-8 read as
+// Windows-1252. Byte by byte, since a client may have cut a name inside a
+// character.
+func toUTF8(s string) string {
+	if utf8.ValidString(s) {
+		return s
+	}
+	var b strings.Builder
+	b.Grow(len(s) + len(s)/2)
+	for i, r := range s {
+		if r == utf8.RuneError && !strings.HasPrefix(s[i:], "\uFFFD") {
+			r = charmap.Windows1252.DecodeByte(s[i])
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}
