@@ -18,8 +18,8 @@ type Backend interface {
 
 	// Open starts the session of a user whom Authenticate let in. A session
 	// of the same user that is still open ends by [Notifier.SignOut] with
-	// [SignedInElsewhere]. The notifier may be called at once, also before
-	// Open has returned.
+	// [SignedInElsewhere]. The notifier may be called as soon as the session
+	// allows it, but for SignOut not before Open has returned.
 	Open(ctx context.Context, user Handle, client Client, notifier Notifier) (Session, error)
 }
 
@@ -50,8 +50,10 @@ type Member struct {
 }
 
 // Session is a signed-in user. The server calls it from the goroutine of the
-// user's notification connection, one call at a time, and [Session.Converse]
-// also from switchboard connections. Every error is either an [*Error], whose
+// user's notification connection, one call at a time; only [Session.Converse] is
+// called from switchboard connections, at any time, even after Close, when it
+// returns an error. The session pushes nothing but [Notifier.SignOut] before the
+// client has asked for lists or set a status. Every error is either an [*Error], whose
 // code goes to the client, or anything else, which is logged and answered with
 // [CodeInternalServer].
 //
@@ -107,7 +109,7 @@ type Conversation interface {
 	// RINGING; whoever comes is announced by [Switchboard.Joined].
 	// Reply is as in [Session].
 	Invite(ctx context.Context, handle string, reply func()) error
-	// Send hands a message to all others. Done is called exactly once, from
+	// Send hands a message to all others. Done, if not nil, is called once, from
 	// any goroutine, perhaps long after Send returned: with nil when every
 	// other took it, with an error when it will not reach somebody.
 	// The body belongs to the conversation from then on; nobody changes it.

@@ -1,0 +1,247 @@
+package msnp
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/time/rate"
+
+	"papillon/msnp/wire"
+)
+
+// maxMistakes is how many malformed or unknown commands in a row a connection
+// may send before it is taken for something else than an MSN client.
+const maxMistakes = 32
+
+// lingerTime is how long a connection that was sent its last line is read on,
+// so that the client sees that line and not a reset.
+const lingerTime = 2 * time.Second
+
+// conn is one client connection. Its reader goroutine runs serve and all
+// handlers; the fields without a lock belong to it.
+type conn struct {
+	server *Server
+	nc     net.Conn
+	addr   netip.Addr
+	reader *wire.Reader
+	out    outgoing
+	log    zerolog.Logger
+	ctx    context.Context
+	cancel context.CancelFunc
+	pace   *rate.Limiter // nil without limits.commands_per_second
+
+	dialect  *dialect      // set by VER
+	login    login         // between USR I and USR S
+	ns       *notification // set when this became a notification connection
+	sb       *switchboard  // set when this became a switchboard connection
+	mistakes int           // in a row
+	active   atomic.Int64  // Unix nanoseconds of the last message either way
+}
+
+// newConn makes a connection; serve runs it.
+func newConn(s *Server, nc net.Conn) *conn {
+	limits := s.options.Limits
+	c := &conn{
+		server: s,
+		nc:     nc,
+		addr:   addrOf(nc),
+		reader: wire.NewReader(nc, wire.Limits{Line: limits.Line, Payload: limits.Payload}),
+		log:    s.options.Log.With().Stringer("remote", nc.RemoteAddr()).Logger(),
+	}
+	c.ctx, c.cancel = context.WithCancel(s.ctx)
+	c.out = outgoing{nc: nc, limit: limits.SendQueue, failed: c.sendingFailed}
+	if limits.CommandsPerSecond > 0 {
+		c.pace = rate.NewLimiter(rate.Limit(limits.CommandsPerSecond), max(limits.CommandBurst, 1))
+	}
+	return c
+}
+
+// errEnd ends a connection in good order: what was sent is still written.
+var errEnd = errors.New("connection ends")
+
+// serve reads and handles commands until the connection ends.
+func (c *conn) serve() {
+	defer c.close()
+	defer func() {
+		if cause := recover(); cause != nil {
+			c.log.Error().Interface("panic", cause).Bytes("stack", debug.Stack()).Msg("Handler panicked; connection dropped")
+		}
+	}()
+	if limit := c.server.options.Limits.Unauthenticated; limit > 0 {
+		c.setReadDeadline(time.Now().Add(limit))
+	}
+	for {
+		err := c.serveCommand()
+		switch {
+		case err == nil:
+		case errors.Is(err, errEnd):
+			c.linger()
+			return
+		case errors.Is(err, os.ErrDeadlineExceeded) && c.ctx.Err() == nil && c.stillActive():
+		default:
+			c.logEnd(err)
+			return
+		}
+	}
+}
+
+// serveCommand reads one command and handles it.
+func (c *conn) serveCommand() error {
+	if c.pace != nil {
+		if err := c.pace.Wait(c.ctx); err != nil {
+			return err
+		}
+	}
+	words, err := c.reader.ReadLine()
+	var syntax *wire.SyntaxError
+	switch {
+	case errors.As(err, &syntax):
+		return c.mistake(syntax.Words, Errorf(CodeSyntax, "%s", syntax.Reason))
+	case err != nil:
+		return err
+	case len(words) == 0: // XMSNC sends an empty line behind a body
+		return nil
+	}
+	return c.dispatch(words)
+}
+
+// setReadDeadline sets when reading gives up; the zero time for never. A
+// connection that is being ended keeps its last, short deadline.
+func (c *conn) setReadDeadline(t time.Time) {
+	if c.ctx.Err() != nil {
+		t = time.Now().Add(lingerTime)
+	}
+	if err := c.nc.SetReadDeadline(t); err != nil {
+		c.log.Debug().Err(err).Msg("Cannot set the read deadline") // closed: reading says so next
+	}
+}
+
+// stillActive says, after a read timed out, whether the connection goes on: a
+// switchboard that carried a message meanwhile does, and a notification
+// connection always.
+func (c *conn) stillActive() bool {
+	switch {
+	case c.ns != nil:
+		c.setReadDeadline(time.Time{})
+		return true
+	case c.sb != nil:
+		until := time.Unix(0, c.active.Load()).Add(c.server.options.Limits.SwitchboardIdle)
+		if time.Now().Before(until) {
+			c.setReadDeadline(until)
+			return true
+		}
+	}
+	return false
+}
+
+// touched notes a message, so that an idle switchboard can be told from a used
+// one. Safe from any goroutine.
+func (c *conn) touched() { c.active.Store(time.Now().UnixNano()) }
+
+// signedIn lifts the time limit for connections that have not proved who they
+// are, and sets that for idle switchboards.
+func (c *conn) signedIn() {
+	c.touched()
+	deadline := time.Time{}
+	if limit := c.server.options.Limits.SwitchboardIdle; c.sb != nil && limit > 0 {
+		deadline = time.Now().Add(limit)
+	}
+	c.setReadDeadline(deadline)
+}
+
+// sendLine sends one line of ready-made words.
+func (c *conn) sendLine(words ...string) {
+	c.out.send(func(b []byte) []byte { return wire.AppendLine(b, words...) }, nil)
+}
+
+// sendError answers with an error line; draft-movva-00 §7.11. The real servers
+// sent nothing behind the transaction id.
+func (c *conn) sendError(code Code, trID string) { c.sendLine(codeWord(code), trID) }
+
+// sendingFailed is told by the sending half that it gave up.
+func (c *conn) sendingFailed(err error) {
+	if errors.Is(err, errQueueFull) {
+		c.server.stats.dropped.Add(1)
+		c.log.Warn().Err(err).Msg("Client dropped")
+	}
+	c.cancel()
+	_ = c.nc.Close() // the reader sees it and cleans up; a second close is no error worth telling
+}
+
+// cut ends the connection at once. Safe from any goroutine.
+func (c *conn) cut() { c.out.fail(net.ErrClosed) }
+
+// linger waits until all is sent, lets the client read it, and waits a moment
+// for it to close: closing over unread input would reset the connection and
+// throw away the last lines.
+func (c *conn) linger() {
+	c.out.finish()
+	c.cancel()
+	c.setReadDeadline(time.Time{})
+	// What comes is of no interest, and neither is how it ends.
+	_, _ = io.Copy(io.Discard, io.LimitReader(c.nc, 1<<20))
+}
+
+// close gives up whatever the connection stood for; called last by the reader.
+func (c *conn) close() {
+	c.cancel()
+	if c.ns != nil {
+		c.ns.end()
+	}
+	if c.sb != nil {
+		c.sb.end()
+	}
+	c.cut()
+}
+
+// logEnd says why a connection ended where that is worth a line.
+func (c *conn) logEnd(err error) {
+	switch {
+	case errors.Is(err, wire.ErrLineTooLong), errors.Is(err, wire.ErrPayloadTooLong):
+		c.log.Warn().Err(err).Msg("Connection closed: over the limit")
+	case errors.Is(err, os.ErrDeadlineExceeded) && c.sb == nil:
+		c.log.Info().Msg("Connection closed: it did not sign in in time")
+	default:
+		c.log.Debug().Err(err).Msg("Connection ended")
+	}
+}
+
+// shutDown tells the client that the server goes down and ends the connection.
+// Safe from any goroutine.
+func (c *conn) shutDown() { c.endSession(ShuttingDown) }
+
+// endSession sends OUT and ends the connection once that is written. Safe from
+// any goroutine.
+func (c *conn) endSession(reason Reason) {
+	words := []string{"OUT"}
+	if reason != Ended {
+		words = append(words, string(reason))
+	}
+	c.sendLine(words...)
+	c.hangUp()
+}
+
+// hangUp ends the connection once all that was sent is written. Safe from any
+// goroutine.
+func (c *conn) hangUp() {
+	c.out.finish()
+	c.cancel()
+	c.setReadDeadline(time.Time{}) // the reader may be waiting for a client that never closes
+}
+
+// address is what XFR and RNG tell the client to dial for a switchboard: always
+// host:port, because gaim and aMSN fail without the port.
+func (c *conn) address() string {
+	if public := c.server.options.PublicAddress; public != "" {
+		return public
+	}
+	return c.nc.LocalAddr().String()
+}

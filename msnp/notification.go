@@ -1,0 +1,170 @@
+package msnp
+
+import (
+	"strconv"
+	"strings"
+	"sync"
+
+	"papillon/msnp/wire"
+)
+
+// notification is a connection that has signed in to the notification server.
+// It is the [Notifier] of its session.
+type notification struct {
+	*conn
+	session Session
+	status  Status // as last set; belongs to the reader
+
+	mu   sync.Mutex
+	user Member // the name changes with REA
+	over bool   // the session has ended: no cookies any more
+}
+
+// member returns the user with the present name. Safe from any goroutine.
+func (n *notification) member() Member {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.user
+}
+
+// ended says whether the session has ended. Safe from any goroutine.
+func (n *notification) ended() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.over
+}
+
+// end gives the session up; called once, by the reader.
+func (n *notification) end() {
+	n.mu.Lock()
+	n.over = true
+	n.mu.Unlock()
+	n.server.tickets.revoke(n)
+	n.session.Close()
+	n.server.stats.signedIn.Add(-1)
+	n.log.Info().Msg("Signed out")
+}
+
+// handleOUT signs out. Real servers differed in whether they echoed OUT; echo
+// and close suits all clients.
+func (n *notification) handleOUT(*request) error {
+	n.sendLine("OUT")
+	return errEnd
+}
+
+// handleSYN sends the user's properties; draft-movva-00 §7.5. When the client
+// has the present version nothing follows.
+func (n *notification) handleSYN(req *request) error {
+	have, err := strconv.ParseUint(req.args[0], 10, 32)
+	if err != nil {
+		return Errorf(CodeInvalidParameter, "SYN serial %q", req.args[0])
+	}
+	return n.session.Properties(n.ctx, func(p Properties) {
+		n.out.send(func(b []byte) []byte { return n.appendProperties(b, req.trID, uint32(have), p) }, nil)
+	})
+}
+
+// appendProperties appends the answer to SYN. The order of the lists is the
+// draft's; gaim and aMSN depend on it, and on empty lists being marked.
+func (n *notification) appendProperties(b []byte, trID string, have uint32, p Properties) []byte {
+	serial := strconv.FormatUint(uint64(p.Serial), 10)
+	b = appendReply(b, "SYN", trID, serial)
+	if have == p.Serial {
+		return b
+	}
+	b = appendReply(b, "GTC", trID, serial, string(p.Prompt))
+	b = appendReply(b, "BLP", trID, serial, string(p.Privacy))
+	for list, entries := range p.Lists {
+		b = n.dialect.appendList(b, trID, List(list), p.Serial, entries)
+	}
+	return b
+}
+
+// handleLST sends one list; draft-movva-00 §7.6.
+func (n *notification) handleLST(req *request) error {
+	list, ok := ParseList(req.args[0])
+	if !ok {
+		return Errorf(CodeInvalidParameter, "LST of %q", req.args[0])
+	}
+	return n.session.Properties(n.ctx, func(p Properties) {
+		n.out.send(func(b []byte) []byte {
+			return n.dialect.appendList(b, req.trID, list, p.Serial, p.Lists[list])
+		}, nil)
+	})
+}
+
+// handleGTC and handleBLP change a setting; draft-movva-00 §7.6. The present
+// value gives 218, as the draft asks.
+func (n *notification) handleGTC(req *request) error {
+	mode := Prompt(req.args[0])
+	if mode != PromptAsk && mode != PromptAllow {
+		return Errorf(CodeInvalidParameter, "GTC %q", req.args[0])
+	}
+	return n.session.SetPrompt(n.ctx, mode, func(serial uint32) {
+		n.sendLine("GTC", req.trID, strconv.FormatUint(uint64(serial), 10), string(mode))
+	})
+}
+
+func (n *notification) handleBLP(req *request) error {
+	mode := Privacy(req.args[0])
+	if mode != AllowOthers && mode != BlockOthers {
+		return Errorf(CodeInvalidParameter, "BLP %q", req.args[0])
+	}
+	return n.session.SetPrivacy(n.ctx, mode, func(serial uint32) {
+		n.sendLine("BLP", req.trID, strconv.FormatUint(uint64(serial), 10), string(mode))
+	})
+}
+
+// handleCVR tells the client that its own version is current, so that it shows
+// no upgrade box.
+func (n *notification) handleCVR(req *request) error {
+	build := req.args[5]
+	n.sendLine("CVR", req.trID, build, build, build, "http://localhost/", "http://localhost/")
+	return nil
+}
+
+// handlePNG answers a client's keepalive.
+func (n *notification) handlePNG(*request) error {
+	n.sendLine("QNG")
+	return nil
+}
+
+// SignOut implements [Notifier].
+func (n *notification) SignOut(reason Reason) { n.endSession(reason) }
+
+// Ring implements [Notifier]; draft-movva-00 §8.4.
+func (n *notification) Ring(r Ring) {
+	tk := &ticket{user: n.member().Handle, session: n, ring: &r}
+	if n.ended() {
+		tk.expire()
+		return
+	}
+	cookie := n.server.tickets.issue(tk)
+	n.sendLine("RNG", strconv.FormatUint(uint64(r.ID), 10), n.address(), cookiePackage, cookie,
+		string(r.Caller.Handle), n.dialect.encode(r.Caller.Name))
+}
+
+// cookiePackage is the security package of switchboards; draft-movva-00 §8.1.
+const cookiePackage = "CKI"
+
+// handleXFR refers the client to a switchboard; draft-movva-00 §8.1.
+func (n *notification) handleXFR(req *request) error {
+	if req.args[0] != "SB" {
+		return Errorf(CodeInvalidParameter, "XFR to %q", req.args[0])
+	}
+	if !n.status.Visible() {
+		return Errorf(CodeNotAllowedWhenOffline, "XFR SB while not online")
+	}
+	cookie := n.server.tickets.issue(&ticket{user: n.member().Handle, session: n})
+	n.sendLine("XFR", req.trID, "SB", n.address(), cookiePackage, cookie)
+	return nil
+}
+
+// nameFrom joins words from index i on into a friendly name: gaim sends names
+// with raw blanks. It is "" when there are none.
+func nameFrom(args []string, i int) string {
+	if len(args) <= i {
+		return ""
+	}
+	return wire.DecodeName(strings.Join(args[i:], " "))
+}

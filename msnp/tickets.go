@@ -1,0 +1,94 @@
+package msnp
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"sync"
+	"time"
+)
+
+// ticketLife is how long a switchboard cookie is good for.
+const ticketLife = 2 * time.Minute
+
+// ticket is what a CKI cookie stands for: one way into one switchboard session,
+// for one user of one notification session, once.
+type ticket struct {
+	user    Handle
+	session *notification // whose XFR or RNG the cookie was in
+	ring    *Ring         // nil for a cookie of XFR
+	timer   *time.Timer
+}
+
+// tickets are the cookies handed out and not yet used.
+type tickets struct {
+	mu   sync.Mutex
+	open map[string]*ticket
+}
+
+// issue makes a cookie of 128 random bits; it has neither blanks nor any other
+// sign that old clients could stumble over.
+func (t *tickets) issue(tk *ticket) (cookie string) {
+	var random [16]byte
+	rand.Read(random[:]) // never fails: crypto/rand ends the program instead
+	cookie = hex.EncodeToString(random[:])
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.open[cookie] = tk
+	tk.timer = time.AfterFunc(ticketLife, func() {
+		if t.take(cookie) != nil {
+			tk.expire()
+		}
+	})
+	return cookie
+}
+
+// take removes and returns the ticket of a cookie; nil if there is none.
+func (t *tickets) take(cookie string) *ticket {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	tk := t.open[cookie]
+	if tk != nil {
+		tk.timer.Stop()
+		delete(t.open, cookie)
+	}
+	return tk
+}
+
+// redeem returns the ticket of a cookie if it is good for this user and of the
+// right kind. A cookie that is shown by somebody else, or for something else, is
+// used up as well: it has been seen by others. Nil if it is not good.
+func (t *tickets) redeem(cookie string, user Handle, ring bool) *ticket {
+	tk := t.take(cookie)
+	if tk == nil {
+		return nil
+	}
+	if tk.user != user || (tk.ring != nil) != ring || tk.session.ended() {
+		tk.expire()
+		return nil
+	}
+	return tk
+}
+
+// revoke takes back all tickets of a session that ends.
+func (t *tickets) revoke(n *notification) {
+	t.mu.Lock()
+	var gone []*ticket
+	for cookie, tk := range t.open {
+		if tk.session == n {
+			tk.timer.Stop()
+			delete(t.open, cookie)
+			gone = append(gone, tk)
+		}
+	}
+	t.mu.Unlock()
+	for _, tk := range gone {
+		tk.expire()
+	}
+}
+
+// expire tells the caller of a ring that nobody will answer it.
+func (tk *ticket) expire() {
+	if tk.ring != nil && tk.ring.Expired != nil {
+		tk.ring.Expired()
+	}
+}
