@@ -34,7 +34,9 @@ type Login struct {
 	Account Handle
 	Name    string
 	// Kind is how the account exists on the network: "ghost", "own" or
-	// "login" on Matrix, "component" or "login" on XMPP.
+	// "login" on Matrix, "component" or "login" on XMPP. Empty for an account
+	// that was never linked: the network takes the kind that needs nothing,
+	// or refuses with [ErrNotLinked].
 	Kind string
 	// ID is the account's id on the network; empty where the network derives
 	// it from the handle.
@@ -55,9 +57,6 @@ type Account interface {
 	// receive messages. The first other presence signs in and starts the flow
 	// of [PresenceChanged] events for those the account follows.
 	SetPresence(ctx context.Context, presence Presence) error
-	// Roster lists the contacts that the network itself keeps for the
-	// account; none where it keeps none.
-	Roster(ctx context.Context) ([]Contact, error)
 	// Lookup asks who an id belongs to. [ErrNoSuchContact] means that there
 	// is nobody.
 	Lookup(ctx context.Context, id RemoteID) (Contact, error)
@@ -103,6 +102,10 @@ var (
 	// ErrRefused: the network will never accept this, however often it is
 	// tried.
 	ErrRefused = errors.New("refused by the network")
+	// ErrNotLinked: the account does not exist on this network until it is
+	// linked; returned by Open for a login without a kind, where the network
+	// has no kind that needs nothing.
+	ErrNotLinked = errors.New("the account is not linked to this network")
 	// ErrUnwelcome is what a [Receiver] answers to an event whose sender the
 	// user does not let through. The event is dealt with; a network that
 	// asked on behalf of a [ContactRequested] declines it.

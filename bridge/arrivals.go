@@ -1,0 +1,257 @@
+package bridge
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"papillon/bridge/text"
+	"papillon/msnp"
+	"papillon/msnp/body"
+)
+
+const (
+	// ringAgainFirst and ringAgainMost bound the pause before a client that
+	// did not answer a ring is rung again.
+	ringAgainFirst = 30 * time.Second
+	ringAgainMost  = 10 * time.Minute
+	// lateAfter is how old a message may be and still go without a time.
+	lateAfter = time.Minute
+)
+
+// arrival is an incoming message on the last part of its way.
+type arrival struct {
+	entry InboxEntry
+	from  msnp.Member
+}
+
+// arrivals are the messages that a signed-in user's client has not been handed
+// yet, by contact. The store has all of them. All methods are owned.
+type arrivals struct {
+	lanes  map[Handle]*lane
+	loaded int64 // the newest id that was read from the store at sign-in
+}
+
+// lane is what waits from one contact, oldest first.
+type lane struct {
+	contact Handle
+	queue   []arrival
+	ringing bool
+	tries   int // rings without an answer
+	timer   *time.Timer
+}
+
+// lane returns the lane of a contact.
+func (a *arrivals) lane(h Handle) *lane {
+	if a.lanes == nil {
+		a.lanes = make(map[Handle]*lane)
+	}
+	l := a.lanes[h]
+	if l == nil {
+		l = &lane{contact: h}
+		a.lanes[h] = l
+	}
+	return l
+}
+
+// put sorts an arrival into its lane, once.
+func (a *arrivals) put(m arrival) *lane {
+	l := a.lane(m.entry.Handle)
+	i, there := slices.BinarySearchFunc(l.queue, m.entry.ID, func(q arrival, id int64) int { return cmp.Compare(q.entry.ID, id) })
+	if !there {
+		l.queue = slices.Insert(l.queue, i, m)
+	}
+	return l
+}
+
+// loadArrivals reads what waits for the user. Owned; see [Gateway.Open].
+func (u *user) loadArrivals(ctx context.Context) error {
+	entries, err := u.gateway.Storage.InboxOf(ctx, u.handle)
+	if err != nil {
+		return fmt.Errorf("read inbox: %w", err)
+	}
+	members := map[Handle]msnp.Member{u.gateway.assistant().Handle: u.gateway.assistant()}
+	for _, e := range entries {
+		m, ok := members[e.Handle]
+		if !ok {
+			contact, known, err := u.gateway.Storage.ContactByHandle(ctx, e.Handle)
+			if err != nil {
+				return fmt.Errorf("read contact: %w", err)
+			}
+			m = msnp.Member{Handle: e.Handle, Name: string(e.Handle)}
+			if known {
+				m = memberOf(contact)
+			}
+			members[e.Handle] = m
+		}
+		if u.gateway.reaper.has(e.ID) {
+			continue // handed over already; the store is about to learn it
+		}
+		u.arrivals.put(arrival{entry: e, from: m})
+		u.arrivals.loaded = e.ID
+	}
+	return nil
+}
+
+// add takes in a message that has just been stored, and hands it over if that is
+// possible now.
+func (a *arrivals) add(u *user, m arrival) {
+	if m.entry.ID > a.loaded && !u.closed {
+		u.pump(a.put(m))
+	}
+}
+
+// again takes back a message whose connection died before the client had it.
+func (a *arrivals) again(u *user, m arrival) {
+	if !u.closed {
+		u.pump(a.put(m))
+	}
+}
+
+// resume hands over what waits, oldest first: the user is to be seen again.
+func (a *arrivals) resume(u *user) {
+	lanes := make([]*lane, 0, len(a.lanes))
+	for _, l := range a.lanes {
+		if len(l.queue) > 0 {
+			lanes = append(lanes, l)
+		}
+	}
+	slices.SortFunc(lanes, func(x, y *lane) int { return cmp.Compare(x.queue[0].entry.ID, y.queue[0].entry.ID) })
+	for _, l := range lanes {
+		u.pump(l)
+	}
+}
+
+// stop ends the timers.
+func (a *arrivals) stop() {
+	for _, l := range a.lanes {
+		if l.timer != nil {
+			l.timer.Stop()
+		}
+	}
+}
+
+// pump hands over what waits in a lane: into the open window, or after a ring.
+// A hidden user gets nothing: "clients cannot receive any instant messages in
+// this state" (draft-movva-00 §7.7). Owned.
+func (u *user) pump(l *lane) {
+	if len(l.queue) == 0 || u.closed || !u.status.Visible() {
+		return
+	}
+	if s := u.windows.find(l.contact); s != nil {
+		queue := l.queue
+		l.queue = nil
+		for _, m := range queue {
+			u.hand(s, m)
+		}
+		return
+	}
+	if !l.ringing {
+		u.ringFor(l)
+	}
+}
+
+// ringFor calls the user's client into a conversation with a contact. Owned.
+func (u *user) ringFor(l *lane) {
+	c := u.gateway.newConversation()
+	p := u.partner(l.queue[0], c)
+	if p == nil {
+		return // the identity is not open now; its opening pumps again
+	}
+	c.members = []participant{p}
+	l.ringing = true
+	u.notifier.Ring(msnp.Ring{
+		ID:     c.id,
+		Caller: p.member(),
+		Answer: func(_ context.Context, sb msnp.Switchboard) (msnp.Conversation, error) {
+			return u.answerFor(l, c, sb)
+		},
+		Expired: func() { u.owner.post(func() { u.ringExpired(l) }) },
+	})
+}
+
+// partner makes the participant whose message is to be shown; nil when that is
+// not possible now. Owned.
+func (u *user) partner(m arrival, c *conversation) participant {
+	if m.entry.Handle == u.gateway.assistant().Handle {
+		return &assistantParticipant{gateway: u.gateway}
+	}
+	for _, l := range u.links {
+		if l.network.Name() == m.entry.Network {
+			contact := ContactRecord{Handle: m.entry.Handle, Network: m.entry.Network, ID: m.entry.Message.From.ID, Name: m.from.Name}
+			return &remote{link: l, contact: contact, conversation: c}
+		}
+	}
+	return nil
+}
+
+// answerFor takes the user's seat after a ring and hands over what waits.
+func (u *user) answerFor(l *lane, c *conversation, sb msnp.Switchboard) (msnp.Conversation, error) {
+	conversation, err := u.answer(c, sb)
+	if err != nil {
+		return nil, err
+	}
+	u.owner.post(func() {
+		l.ringing, l.tries = false, 0
+		u.opened(l.contact, conversation.(*seat))
+	})
+	return conversation, nil
+}
+
+// ringExpired rings again some time after a client did not answer. Owned.
+func (u *user) ringExpired(l *lane) {
+	l.ringing = false
+	if u.closed {
+		return
+	}
+	pause := min(ringAgainFirst<<min(l.tries, 10), ringAgainMost)
+	l.tries++
+	u.log.Info().Str("contact", string(l.contact)).Stringer("pause", pause).
+		Msg("The client did not answer a call; its messages wait")
+	l.timer = time.AfterFunc(pause, func() { u.owner.post(func() { u.pump(l) }) })
+}
+
+// hand writes a message into a window. It leaves the inbox when the client has
+// the last piece of it. Owned.
+func (u *user) hand(s *seat, m arrival) {
+	pieces := text.Split(u.wording(m), body.MaxText)
+	for i, piece := range pieces {
+		var delivered func(bool)
+		if i == len(pieces)-1 {
+			delivered = func(ok bool) { u.handed(m, ok) }
+		}
+		s.switchboard.Message(m.from, body.NewText(piece, body.DefaultFormat()).Append(nil), delivered)
+	}
+	if len(pieces) == 0 { // nothing that MSN could show
+		u.handed(m, true)
+	}
+}
+
+// handed is told whether the client has a message.
+func (u *user) handed(m arrival, ok bool) {
+	if ok {
+		u.gateway.reaper.done(m.entry.ID)
+		return
+	}
+	u.owner.post(func() { u.arrivals.again(u, m) })
+}
+
+// wording puts a message into words for the user's client: what kind it is, and
+// when it was sent if that was a while ago.
+func (u *user) wording(m arrival) string {
+	msg := m.entry.Message
+	words := msg.Text
+	if msg.Kind == Emoted {
+		words = "* " + m.from.Name + " " + words
+	}
+	if msg.Chat.Group != "" {
+		words = "[in a group] " + words
+	}
+	words = text.FromNetwork(words, u.era)
+	if now := time.Now(); now.Sub(msg.Sent) > lateAfter {
+		words = text.Stamp(msg.Sent.In(now.Location()), now) + " " + words
+	}
+	return words
+}

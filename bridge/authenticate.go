@@ -1,0 +1,169 @@
+package bridge
+
+import (
+	"context"
+	"crypto/md5"
+	"crypto/subtle"
+	"encoding/hex"
+	"errors"
+	"net/netip"
+	"strings"
+	"sync"
+	"time"
+
+	"papillon/bridge/handle"
+	"papillon/msnp"
+)
+
+// Authenticate implements [msnp.Backend]. It does the same work for a handle
+// that nobody has.
+func (g *Gateway) Authenticate(ctx context.Context, proof msnp.Proof) (msnp.Member, error) {
+	h, err := g.accountHandle(ctx, proof.Handle)
+	if err != nil && !errors.Is(err, ErrNoAccount) {
+		return msnp.Member{}, err
+	}
+	account, err := g.Storage.Account(ctx, h)
+	if err != nil && !errors.Is(err, ErrNoAccount) {
+		return msnp.Member{}, err
+	}
+	passwords, err := g.Storage.Passwords(ctx, h)
+	if err != nil {
+		return msnp.Member{}, err
+	}
+	used, ok := matchPassword(passwords, proof)
+	if allowed := g.guesses.judge(guesser{h, proof.Addr}, ok, time.Now()); !ok || !allowed {
+		return msnp.Member{}, msnp.ErrAuthenticationFailed
+	}
+	g.notePasswordUse(used)
+	return msnp.Member{Handle: account.Handle, Name: account.Name}, nil
+}
+
+// matchPassword finds the app password that gives the client's answer. It looks
+// at all of them, and at one that does not exist, so that the time it takes
+// tells nothing.
+func matchPassword(passwords []PasswordRecord, proof msnp.Proof) (used PasswordRecord, ok bool) {
+	want := []byte(strings.ToLower(proof.Response))
+	for _, p := range append(passwords, PasswordRecord{ID: -1}) {
+		sum := md5.Sum([]byte(proof.Challenge + p.Password))
+		answer := make([]byte, hex.EncodedLen(len(sum)))
+		hex.Encode(answer, sum[:])
+		if subtle.ConstantTimeCompare(answer, want) == 1 && p.ID >= 0 {
+			used, ok = p, true
+		}
+	}
+	return used, ok
+}
+
+// passwordUseGrain is how exact "last used" is: a write to the database for
+// every sign-in would cost more than the sign-in.
+const passwordUseGrain = time.Minute
+
+// notePasswordUse remembers that a password was used.
+func (g *Gateway) notePasswordUse(p PasswordRecord) {
+	now := time.Now()
+	if now.Sub(p.LastUsed) < passwordUseGrain {
+		return
+	}
+	g.spawn(func(ctx context.Context) {
+		if err := g.Storage.PasswordUsed(ctx, p.ID, now); err != nil && ctx.Err() == nil {
+			g.Log.Warn().Err(err).Msg("Cannot note the use of a password")
+		}
+	})
+}
+
+// accountHandle turns a handle as typed at sign-in into that of an account: a
+// missing domain is the gateway's, and a login domain stands for it. It returns
+// [ErrNoAccount] for what cannot be a handle.
+func (g *Gateway) accountHandle(ctx context.Context, typed string) (Handle, error) {
+	if !strings.Contains(typed, "@") {
+		typed += "@" + g.Domain
+	}
+	h, err := msnp.ParseHandle(typed)
+	if err != nil {
+		return "", ErrNoAccount
+	}
+	return g.canonical(ctx, h)
+}
+
+// canonical maps a handle in a login domain to the account in the gateway's
+// domain, unless an account has that very handle.
+func (g *Gateway) canonical(ctx context.Context, h Handle) (Handle, error) {
+	for _, domain := range g.LoginDomains {
+		if !strings.EqualFold(h.Domain(), domain) {
+			continue
+		}
+		_, err := g.Storage.Account(ctx, h)
+		if errors.Is(err, ErrNoAccount) {
+			return msnp.ParseHandle(h.Local() + "@" + g.Domain)
+		}
+		return h, err
+	}
+	return h, nil
+}
+
+// typedHandle reads a handle that a user typed to name somebody else.
+func (g *Gateway) typedHandle(ctx context.Context, typed string) (Handle, error) {
+	h, err := msnp.ParseHandle(handle.Unwrap(typed, g.LoginDomains))
+	if err != nil {
+		return "", err
+	}
+	return g.canonical(ctx, h)
+}
+
+// signInWindow is how long failed sign-ins count against an account.
+const signInWindow = 5 * time.Minute
+
+// guesser is who guesses: one address, at one account. The owner of the account
+// can still sign in from elsewhere.
+type guesser struct {
+	account Handle
+	addr    netip.Addr
+}
+
+// guessLimiter bounds the failed sign-ins of each guesser.
+type guessLimiter struct {
+	limit     int
+	mu        sync.Mutex
+	byGuesser map[guesser]*guesses
+	swept     time.Time
+}
+
+// guesses are failed sign-ins within a window.
+type guesses struct {
+	count int
+	since time.Time
+}
+
+// judge notes a sign-in and says whether it may stand: not when too many have
+// failed before it.
+func (l *guessLimiter) judge(who guesser, ok bool, now time.Time) (allowed bool) {
+	if l.limit <= 0 {
+		return true
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if now.Sub(l.swept) > signInWindow {
+		l.swept = now
+		for who, past := range l.byGuesser {
+			if now.Sub(past.since) > signInWindow {
+				delete(l.byGuesser, who)
+			}
+		}
+	}
+	past := l.byGuesser[who]
+	if past != nil && now.Sub(past.since) > signInWindow {
+		past = nil
+	}
+	if past != nil && past.count >= l.limit {
+		return false
+	}
+	switch {
+	case ok:
+		delete(l.byGuesser, who)
+	case past == nil:
+		l.byGuesser[who] = &guesses{count: 1, since: now}
+	default:
+		past.count++
+	}
+	return true
+}

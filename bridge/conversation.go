@@ -1,0 +1,199 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"papillon/msnp"
+)
+
+// conversation is a switchboard session. Its lock is held for memory operations
+// only: no storage, no network, no other lock but those of sending queues.
+type conversation struct {
+	gateway *Gateway
+	id      uint32
+
+	mu      sync.Mutex
+	members []participant
+	called  map[Handle]bool // rung, and not yet here
+	backlog []utterance     // said while nobody else was here but somebody was rung
+}
+
+// participant is whoever sits in a conversation. Handle and Name may be called
+// by anybody; joined and left are called under the conversation's lock and must
+// not block; hear is called outside of it, on the goroutine of whoever speaks,
+// and may.
+type participant interface {
+	member() msnp.Member
+	joined(msnp.Member)
+	left(Handle)
+	// hear takes a message. Done, if not nil, is called exactly once.
+	hear(ctx context.Context, said utterance, done func(error))
+}
+
+// utterance is a message in a conversation.
+type utterance struct {
+	from participant
+	body []byte
+	done func(error) // may be nil
+}
+
+// errNobodyThere is why a message reaches nobody.
+var errNobodyThere = errors.New("nobody else is in the conversation")
+
+// newConversation makes a conversation with its first participants.
+func (g *Gateway) newConversation(members ...participant) *conversation {
+	return &conversation{gateway: g, id: g.newConversationID(), members: members}
+}
+
+// find returns the participant of a handle; nil if there is none. The caller
+// holds the lock.
+func (c *conversation) find(h Handle) participant {
+	for _, p := range c.members {
+		if p.member().Handle == h {
+			return p
+		}
+	}
+	return nil
+}
+
+// call notes that somebody is rung. It refuses who is there or rung already
+// (215), and when the conversation is full.
+func (c *conversation) call(h Handle) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.find(h) != nil || c.called[h] {
+		return msnp.Errorf(msnp.CodeAlreadyThere, "%s is in the conversation already", h)
+	}
+	if limit := c.gateway.Limits.Participants; limit > 0 && len(c.members)+len(c.called) >= limit {
+		return msnp.Errorf(msnp.CodeTooManySessions, "limits.participants: the conversation is full")
+	}
+	if c.called == nil {
+		c.called = make(map[Handle]bool)
+	}
+	c.called[h] = true
+	return nil
+}
+
+// uncall gives somebody up who was rung and did not come. What was said to him
+// alone will not reach anybody.
+func (c *conversation) uncall(h Handle) {
+	c.mu.Lock()
+	delete(c.called, h)
+	var lost []utterance
+	if len(c.called) == 0 {
+		lost, c.backlog = c.backlog, nil
+	}
+	c.mu.Unlock()
+	for _, u := range lost {
+		u.finish(errNobodyThere)
+	}
+}
+
+// join brings a participant in. Welcome, called first and under the lock, tells
+// the joiner who is there; then the others learn of him, and what was said
+// before anybody was there is said to him.
+func (c *conversation) join(p participant, welcome func(others []msnp.Member)) {
+	c.mu.Lock()
+	delete(c.called, p.member().Handle)
+	others := make([]msnp.Member, len(c.members))
+	for i, other := range c.members {
+		others[i] = other.member()
+		other.joined(p.member())
+	}
+	welcome(others)
+	c.members = append(c.members[:len(c.members):len(c.members)], p)
+	backlog := c.backlog
+	c.backlog = nil
+	c.mu.Unlock()
+	for _, u := range backlog {
+		p.hear(c.gateway.ctx, u, u.finish)
+	}
+}
+
+// leave takes a participant out. When no MSN user is left the others go as well.
+func (c *conversation) leave(p participant) {
+	c.mu.Lock()
+	var rest []participant
+	users := 0
+	for _, other := range c.members {
+		if other == p {
+			continue
+		}
+		rest = append(rest, other)
+		if _, ok := other.(*seat); ok {
+			users++
+		}
+	}
+	gone := len(rest) < len(c.members)
+	c.members = rest
+	if users == 0 {
+		c.members = nil
+	}
+	if gone {
+		for _, other := range c.members {
+			other.left(p.member().Handle)
+		}
+	}
+	c.mu.Unlock()
+}
+
+// say hands a message to all but its speaker.
+func (c *conversation) say(ctx context.Context, said utterance) {
+	c.mu.Lock()
+	hearers := make([]participant, 0, len(c.members))
+	for _, p := range c.members {
+		if p != said.from {
+			hearers = append(hearers, p)
+		}
+	}
+	if len(hearers) == 0 && len(c.called) > 0 {
+		c.backlog = append(c.backlog, said)
+		c.mu.Unlock()
+		return
+	}
+	c.mu.Unlock()
+	switch {
+	case len(hearers) == 0:
+		said.finish(errNobodyThere)
+	case len(hearers) == 1:
+		hearers[0].hear(ctx, said, said.done)
+	default:
+		done := said.gather(len(hearers))
+		for _, p := range hearers {
+			p.hear(ctx, said, done)
+		}
+	}
+}
+
+// finish reports the outcome if anybody asked for it.
+func (u utterance) finish(err error) {
+	if u.done != nil {
+		u.done(err)
+	}
+}
+
+// gather makes of one done function one that n hearers may call: it reports
+// once, when all have called, with the first error.
+func (u utterance) gather(n int) func(error) {
+	if u.done == nil {
+		return nil
+	}
+	var (
+		mu    sync.Mutex
+		first error
+	)
+	return func(err error) {
+		mu.Lock()
+		n--
+		if first == nil {
+			first = err
+		}
+		last, outcome := n == 0, first
+		mu.Unlock()
+		if last {
+			u.done(outcome)
+		}
+	}
+}

@@ -1,0 +1,151 @@
+package bridge
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"papillon/msnp"
+)
+
+// untoldAfter is how long a network may take to say something about a contact's
+// presence before the contact is shown as unknown.
+const untoldAfter = 5 * time.Second
+
+// startFollowing asks the networks for the presence of the contacts on FL. Owned;
+// called at the first CHG.
+func (u *user) startFollowing() {
+	for _, l := range u.links {
+		u.followAll(l)
+		u.noticeConnection(l)
+	}
+	if len(u.links) > 0 {
+		time.AfterFunc(untoldAfter, func() { u.owner.post(u.showUntold) })
+	}
+}
+
+// followAll asks one network for the presence of the contacts on it. Owned.
+func (u *user) followAll(l *link) {
+	type contact struct {
+		id   RemoteID
+		name string
+	}
+	var contacts []contact
+	for _, e := range u.lists[msnp.Forward].entries {
+		if e.remote != nil && e.remote.link == l {
+			contacts = append(contacts, contact{e.remote.id, e.Name})
+		}
+	}
+	if len(contacts) == 0 {
+		return
+	}
+	u.gateway.spawn(func(context.Context) {
+		for _, c := range contacts {
+			// The session's context: what is asked for a client that has gone
+			// is asked in vain.
+			ctx, cancel := context.WithTimeout(u.ctx, orderTimeout)
+			err := l.account.Follow(ctx, c.id, c.name)
+			cancel()
+			if u.ctx.Err() != nil {
+				return
+			}
+			if err != nil {
+				l.log.Info().Err(err).Str("contact", string(c.id)).Msg("Cannot ask for a contact's presence")
+			}
+		}
+	})
+}
+
+// showUntold shows the contacts of whom their networks have said nothing. Owned.
+func (u *user) showUntold() {
+	for _, e := range u.lists[msnp.Forward].entries {
+		if e.remote != nil && !e.remote.told {
+			e.remote.told = true
+			u.show(e, u.statusOf(e.remote))
+		}
+	}
+}
+
+// linkOpened takes in an identity that was opened while the user is signed in.
+// Owned.
+func (u *user) linkOpened(l *link) {
+	u.links = append(slices.Clip(u.links), l)
+	for _, e := range u.lists[msnp.Forward].entries {
+		if e.remote != nil && e.remote.link == nil {
+			e.remote = u.remoteOf(ContactRecord{Network: l.network.Name(), ID: e.remote.id})
+		}
+	}
+	if u.announced && !u.closed {
+		l.presence.want(presenceOf(u.status))
+		u.followAll(l)
+	}
+	u.arrivals.resume(u)
+}
+
+// linkClosed lets an identity go that was closed while the user is signed in.
+// Owned.
+func (u *user) linkClosed(l *link) {
+	u.links = slices.DeleteFunc(slices.Clone(u.links), func(other *link) bool { return other == l })
+	for _, e := range u.lists[msnp.Forward].entries {
+		if e.remote != nil && e.remote.link == l {
+			e.remote.link, e.remote.told = nil, false
+			u.show(e, msnp.Offline)
+		}
+	}
+}
+
+// remoteEntry returns the entry on FL of a contact on a network; nil if there is
+// none. Owned.
+func (u *user) remoteEntry(h Handle) *entry {
+	if e := u.lists[msnp.Forward].find(h); e != nil && e.remote != nil && !u.closed {
+		return e
+	}
+	return nil
+}
+
+// presenceChanged shows a contact's presence. Owned.
+func (u *user) presenceChanged(h Handle, p Presence) {
+	e := u.remoteEntry(h)
+	if e == nil {
+		return
+	}
+	e.remote.presence, e.remote.told = p, true
+	if status := u.statusOf(e.remote); status != e.shown {
+		u.show(e, status)
+	}
+}
+
+// contactActive notes a sign of life of a contact, which counts where there is
+// no presence. Owned.
+func (u *user) contactActive(h Handle, at time.Time) {
+	e := u.remoteEntry(h)
+	if e == nil || !at.After(e.remote.active) {
+		return
+	}
+	e.remote.active = at
+	if e.remote.presence.Show != Unknown {
+		return
+	}
+	e.remote.told = true
+	if status := u.statusOf(e.remote); status != e.shown {
+		u.show(e, status)
+	}
+	time.AfterFunc(activeFor, func() { u.owner.post(func() { u.activityFades(h) }) })
+}
+
+// activityFades shows a contact as unknown again some time after the last sign
+// of life. Owned.
+func (u *user) activityFades(h Handle) {
+	if e := u.remoteEntry(h); e != nil && e.remote.presence.Show == Unknown {
+		if status := u.statusOf(e.remote); status != e.shown {
+			u.show(e, status)
+		}
+	}
+}
+
+// contactRenamed shows a contact's new display name. Owned.
+func (u *user) contactRenamed(h Handle, name string) {
+	if e := u.remoteEntry(h); e != nil && u.rename(e, name) && e.shown.Visible() {
+		u.show(e, e.shown)
+	}
+}

@@ -1,0 +1,297 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
+
+	"papillon/msnp"
+)
+
+// Options is what a [Gateway] is made of. Storage, Domain and Log are required.
+type Options struct {
+	// Domain is the gateway's own: that of handles typed without one, and of
+	// the helper contact.
+	Domain string
+	// LoginDomains are further domains under which accounts of Domain may
+	// sign in, for clients whose windows insist on them: with "hotmail.com",
+	// alice@hotmail.com is alice@Domain.
+	LoginDomains []string
+	Storage      Storage
+	// Networks, in the order in which an unknown handle is looked up.
+	Networks []Network
+	Presence PresenceRules
+	Limits   Limits
+	// GiveUpAfter is how long an outgoing message is tried; 0 for ever.
+	GiveUpAfter time.Duration
+	Log         zerolog.Logger
+}
+
+// Limits bounds what one user may have. 0 switches a limit off.
+type Limits struct {
+	ListLength   int // entries on a list
+	Participants int // people in a conversation
+	// SignInAttempts is how many sign-ins of one address may fail at one
+	// account within five minutes before further ones are refused unseen.
+	SignInAttempts int
+}
+
+// Gateway connects MSN users with each other and with the people on networks.
+// It implements [msnp.Backend]. All methods are safe from any goroutine.
+type Gateway struct {
+	Options
+	ctx        context.Context // ends when background work is to stop
+	cancel     context.CancelFunc
+	background sync.WaitGroup
+	guesses    guessLimiter
+	reaper     inboxReaper
+	lastID     atomic.Uint32 // of conversations
+
+	mu     sync.Mutex
+	users  map[Handle]*user   // signed in
+	links  map[Handle][]*link // by account, in the order of Networks
+	closed bool
+}
+
+// New makes a gateway. Call [Gateway.Start] before clients may sign in.
+func New(options Options) *Gateway {
+	ctx, cancel := context.WithCancel(context.Background())
+	g := &Gateway{
+		Options: options,
+		ctx:     ctx,
+		cancel:  cancel,
+		guesses: guessLimiter{limit: options.Limits.SignInAttempts, byGuesser: make(map[guesser]*guesses)},
+		users:   make(map[Handle]*user),
+		links:   make(map[Handle][]*link),
+	}
+	g.reaper = inboxReaper{gateway: g, pending: make(map[int64]struct{})}
+	g.lastID.Store(rand.Uint32N(1 << 20))
+	return g
+}
+
+// Start opens every account's identities and begins to carry out what waits in
+// the outboxes.
+func (g *Gateway) Start(ctx context.Context) error {
+	if len(g.Networks) == 0 {
+		return nil
+	}
+	err := g.Storage.EachAccount(ctx, func(a AccountRecord) error {
+		return g.openLinks(ctx, a)
+	})
+	if err != nil {
+		return fmt.Errorf("open accounts: %w", err)
+	}
+	return nil
+}
+
+// accountPoll is how often a running gateway looks for what the command line
+// changed.
+const accountPoll = 500 * time.Millisecond
+
+// Run notices accounts that are added, changed or removed by the command line.
+// It returns when the context ends.
+func (g *Gateway) Run(ctx context.Context) error {
+	_, seen, err := g.Storage.AccountChanges(ctx, -1)
+	if err != nil {
+		return fmt.Errorf("watch accounts: %w", err)
+	}
+	ticker := time.NewTicker(accountPoll)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+		changes, newest, err := g.Storage.AccountChanges(ctx, seen)
+		if err != nil {
+			if ctx.Err() == nil {
+				g.Log.Error().Err(err).Msg("Cannot see changes to accounts; trying again")
+			}
+			continue
+		}
+		for _, c := range changes {
+			g.accountChanged(ctx, c)
+		}
+		seen = newest
+	}
+}
+
+// accountChanged makes a change take effect.
+func (g *Gateway) accountChanged(ctx context.Context, c AccountChange) {
+	log := g.Log.With().Str("handle", string(c.Handle)).Logger()
+	if c.Kind == AccountRemoved || c.Kind == PasswordRevoked {
+		if u := g.user(c.Handle); u != nil {
+			log.Info().Str("change", string(c.Kind)).Msg("Account changed; its client is signed out")
+			u.notifier.SignOut(msnp.Ended)
+		}
+	}
+	if c.Kind == PasswordRevoked {
+		return
+	}
+	g.closeLinks(c.Handle)
+	if c.Kind == AccountRemoved {
+		return
+	}
+	account, err := g.Storage.Account(ctx, c.Handle)
+	if errors.Is(err, ErrNoAccount) {
+		return // removed since; that change comes next
+	}
+	if err == nil {
+		err = g.openLinks(ctx, account)
+	}
+	if err != nil {
+		log.Error().Err(err).Msg("Cannot open the account's networks; they are tried again at the next start")
+	}
+}
+
+// Stop ends all background work: nothing new is begun, and what runs is given
+// until the context ends. What waits stays stored. Clients should have been
+// signed out before.
+func (g *Gateway) Stop(ctx context.Context) error {
+	g.mu.Lock()
+	g.closed = true
+	var links []*link
+	for _, ls := range g.links {
+		links = append(links, ls...)
+	}
+	g.mu.Unlock()
+	var quitting errgroup.Group
+	quitting.SetLimit(16)
+	for _, l := range links {
+		quitting.Go(func() error { l.goOffline(ctx); return nil })
+	}
+	err := quitting.Wait()
+	g.cancel()
+	done := make(chan struct{})
+	go func() { g.background.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-ctx.Done():
+		err = fmt.Errorf("stop gateway: %w", ctx.Err())
+	}
+	for _, l := range links {
+		err = errors.Join(err, l.account.Close())
+	}
+	return err
+}
+
+// spawn runs background work that Stop waits for. The context ends with the
+// gateway. It is not run when the gateway has stopped.
+func (g *Gateway) spawn(f func(context.Context)) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed {
+		return
+	}
+	g.background.Add(1)
+	go func() {
+		defer g.background.Done()
+		f(g.ctx)
+	}()
+}
+
+// user returns the signed-in user of a handle; nil if there is none.
+func (g *Gateway) user(h Handle) *user {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.users[h]
+}
+
+// newConversationID counts conversations, below 2^31 and never 0.
+func (g *Gateway) newConversationID() uint32 {
+	for {
+		if id := g.lastID.Add(1) & (1<<31 - 1); id != 0 {
+			return id
+		}
+	}
+}
+
+// openLinks opens an account's identity on each network.
+func (g *Gateway) openLinks(ctx context.Context, a AccountRecord) error {
+	identities, err := g.Storage.Identities(ctx, a.Handle)
+	if err != nil {
+		return err
+	}
+	for _, n := range g.Networks {
+		login := Login{Account: a.Handle, Name: a.Name}
+		for _, id := range identities {
+			if id.Network == n.Name() {
+				login.Kind, login.ID, login.Credentials = id.Kind, id.ID, id.Credentials
+			}
+		}
+		if err := g.openLink(ctx, n, login); err != nil {
+			// One account that cannot be opened must not keep the others away.
+			g.Log.Error().Err(err).Str("handle", string(a.Handle)).Str("network", n.Name()).Msg("Cannot open an identity")
+		}
+	}
+	return nil
+}
+
+// openLink opens one identity.
+func (g *Gateway) openLink(ctx context.Context, n Network, login Login) error {
+	l := newLink(g, n, login.Account)
+	account, err := n.Open(ctx, login, l)
+	if errors.Is(err, ErrNotLinked) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	l.account = account
+	close(l.ready)
+	if err := l.outbox.load(ctx); err != nil {
+		return errors.Join(err, account.Close())
+	}
+	g.mu.Lock()
+	g.links[login.Account] = append(slices.Clip(g.links[login.Account]), l) // others hold the old slice
+	u := g.users[login.Account]
+	g.mu.Unlock()
+	if u != nil {
+		u.owner.post(func() { u.linkOpened(l) })
+	}
+	return nil
+}
+
+// closeLinks closes an account's identities.
+func (g *Gateway) closeLinks(h Handle) {
+	g.mu.Lock()
+	links := g.links[h]
+	delete(g.links, h)
+	u := g.users[h]
+	g.mu.Unlock()
+	for _, l := range links {
+		if u != nil {
+			u.owner.post(func() { u.linkClosed(l) })
+		}
+		l.outbox.stop()
+		if err := l.account.Close(); err != nil {
+			l.log.Warn().Err(err).Msg("Cannot close an identity")
+		}
+	}
+}
+
+// linksOf returns an account's open identities.
+func (g *Gateway) linksOf(h Handle) []*link {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.links[h]
+}
+
+// linkOf returns an account's identity on a network; nil if there is none.
+func (g *Gateway) linkOf(h Handle, network string) *link {
+	for _, l := range g.linksOf(h) {
+		if l.network.Name() == network {
+			return l
+		}
+	}
+	return nil
+}

@@ -1,0 +1,335 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+
+	"papillon/msnp"
+)
+
+// Properties implements [msnp.Session].
+func (u *user) Properties(_ context.Context, reply func(msnp.Properties)) error {
+	var err error
+	u.owner.do(func() {
+		if u.closed {
+			err = errSignedOut
+			return
+		}
+		u.synced = true
+		p := msnp.Properties{Serial: u.serial, Prompt: u.prompt, Privacy: u.privacy}
+		for list := range u.lists {
+			p.Lists[list] = u.lists[list].members()
+		}
+		// The helper contact stands on every list of contacts, stored nowhere.
+		for _, list := range [...]msnp.List{msnp.Forward, msnp.Allow} {
+			p.Lists[list] = append([]msnp.Member{u.gateway.assistant()}, p.Lists[list]...)
+		}
+		reply(p)
+	})
+	return err
+}
+
+// AddContact implements [msnp.Session].
+func (u *user) AddContact(ctx context.Context, list msnp.List, typed, name string, reply func(msnp.ListChange, msnp.Status)) error {
+	h, err := u.gateway.typedHandle(ctx, typed)
+	if err != nil {
+		return msnp.Errorf(msnp.CodeInvalidParameter, "%v", err)
+	}
+	if err := u.mayAdd(list, h); err != nil {
+		return err
+	}
+	who, err := u.gateway.whois(ctx, u.handle, h)
+	if err != nil {
+		return err
+	}
+	member := msnp.Member{Handle: who.handle, Name: who.bestName(name)}
+	serial, reverse, err := u.gateway.Storage.AddEntry(ctx, u.handle, list, member, u.gateway.Limits.ListLength)
+	if err != nil {
+		return listError(err)
+	}
+	u.owner.do(func() { u.added(list, member, who, serial, reply) })
+	if reverse > 0 {
+		u.gateway.tellReverse(true, who.handle, u, reverse)
+	}
+	u.orderForList(ctx, list, who, true)
+	return nil
+}
+
+// mayAdd checks what the lists themselves forbid.
+func (u *user) mayAdd(list msnp.List, h Handle) error {
+	if h == u.gateway.assistant().Handle {
+		return msnp.Errorf(msnp.CodeAlreadyThere, "the helper contact is on every list")
+	}
+	u.mu.RLock()
+	defer u.mu.RUnlock()
+	switch {
+	case u.lists[list].has(h):
+		return msnp.Errorf(msnp.CodeAlreadyThere, "%s is on %s already", h, list)
+	case list == msnp.Allow && u.lists[msnp.Block].has(h), list == msnp.Block && u.lists[msnp.Allow].has(h):
+		return msnp.Errorf(msnp.CodeInOppositeList, "%s is on the opposite list", h)
+	}
+	return nil
+}
+
+// listError turns what storage says about a list into what the client is told.
+func listError(err error) error {
+	switch {
+	case errors.Is(err, ErrAlreadyListed):
+		return msnp.Errorf(msnp.CodeAlreadyThere, "%v", err)
+	case errors.Is(err, ErrNotListed):
+		return msnp.Errorf(msnp.CodeNotOnList, "%v", err)
+	case errors.Is(err, ErrListFull):
+		return msnp.Errorf(msnp.CodeListFull, "%v", err)
+	}
+	return err
+}
+
+// added takes a new entry in and answers the client. Owned.
+func (u *user) added(list msnp.List, m msnp.Member, who person, serial uint32, reply func(msnp.ListChange, msnp.Status)) {
+	e := &entry{Member: m}
+	if who.contact != nil {
+		e.remote = u.remoteOf(*who.contact)
+	}
+	u.mu.Lock()
+	u.lists[list].add(e)
+	u.mu.Unlock()
+	u.serial = max(u.serial, serial)
+	if list == msnp.Forward && u.announced {
+		e.shown = u.presentStatus(e)
+	}
+	reply(msnp.ListChange{List: list, Serial: serial, Contact: m}, e.shown)
+	u.permissionsChanged(list, m.Handle)
+}
+
+// presentStatus returns what the client is to be shown of an entry now. Owned.
+func (u *user) presentStatus(e *entry) msnp.Status {
+	if e.remote != nil {
+		return u.statusOf(e.remote)
+	}
+	if other := u.gateway.user(e.Handle); other != nil {
+		return other.statusFor(u.handle).Status
+	}
+	return msnp.Offline
+}
+
+// RemoveContact implements [msnp.Session].
+func (u *user) RemoveContact(ctx context.Context, list msnp.List, typed string, reply func(msnp.ListChange)) error {
+	h, err := u.gateway.typedHandle(ctx, typed)
+	if err != nil {
+		return msnp.Errorf(msnp.CodeInvalidParameter, "%v", err)
+	}
+	serial, reverse, err := u.gateway.Storage.RemoveEntry(ctx, u.handle, list, h)
+	if err != nil {
+		return listError(err)
+	}
+	u.owner.do(func() {
+		u.mu.Lock()
+		u.lists[list].remove(h)
+		u.mu.Unlock()
+		u.serial = max(u.serial, serial)
+		reply(msnp.ListChange{List: list, Serial: serial, Contact: msnp.Member{Handle: h}})
+		u.permissionsChanged(list, h)
+	})
+	if reverse > 0 {
+		u.gateway.tellReverse(false, h, u, reverse)
+	}
+	if contact, known, err := u.gateway.Storage.ContactByHandle(ctx, h); err != nil {
+		u.log.Error().Err(err).Msg("Cannot tell a network of a removed contact")
+	} else if known {
+		u.orderForList(ctx, list, person{handle: h, contact: &contact}, false)
+	}
+	return nil
+}
+
+// permissionsChanged shows or hides the user after a change of AL or BL. Owned.
+func (u *user) permissionsChanged(list msnp.List, h Handle) {
+	if list == msnp.Allow || list == msnp.Block {
+		u.tellWatcher(h)
+	}
+}
+
+// listOrders are what a network is told when a contact of it is put on a list
+// or taken off.
+var listOrders = map[msnp.List]struct{ added, removed OrderKind }{
+	msnp.Forward: {OrderFollow, OrderUnfollow},
+	msnp.Allow:   {OrderAllow, ""},
+	msnp.Block:   {OrderBlock, OrderAllow},
+}
+
+// orderForList tells the contact's network of a change to a list. The client has
+// its answer by then, and the change holds on this side in any case.
+func (u *user) orderForList(ctx context.Context, list msnp.List, who person, added bool) {
+	if who.contact == nil {
+		return
+	}
+	kind := listOrders[list].removed
+	if added {
+		kind = listOrders[list].added
+	}
+	l := u.gateway.linkOf(u.handle, who.contact.Network)
+	if kind == "" || l == nil {
+		return
+	}
+	order := Order{Kind: kind, Chat: Chat{Contact: who.contact.ID}, Text: who.contact.Name}
+	if err := l.outbox.add(ctx, order, nil); err != nil {
+		u.log.Error().Err(err).Str("order", string(kind)).Msg("Cannot tell a network of a changed list")
+	}
+}
+
+// tellReverse lets a signed-in user know that somebody put him on FL, or took
+// him off; draft-movva-00 §7.8.
+func (g *Gateway) tellReverse(added bool, h Handle, by *user, serial uint32) {
+	by.mu.RLock()
+	m := msnp.Member{Handle: by.handle, Name: by.name}
+	by.mu.RUnlock()
+	if other := g.user(h); other != nil {
+		other.owner.post(func() { other.reverseChanged(added, m, serial) })
+	}
+}
+
+// reverseChanged takes in a change to RL. Owned.
+func (u *user) reverseChanged(added bool, m msnp.Member, serial uint32) {
+	if u.closed {
+		return
+	}
+	u.mu.Lock()
+	if !added {
+		u.lists[msnp.Reverse].remove(m.Handle)
+	} else if !u.lists[msnp.Reverse].has(m.Handle) {
+		u.lists[msnp.Reverse].add(&entry{Member: m})
+	}
+	u.mu.Unlock()
+	u.serial = max(u.serial, serial)
+	if u.synced {
+		u.notifier.ListChanged(added, msnp.ListChange{List: msnp.Reverse, Serial: serial, Contact: m})
+	}
+	if added { // what changed since the other looked
+		u.tellWatcher(m.Handle)
+	}
+}
+
+// Rename implements [msnp.Session].
+func (u *user) Rename(ctx context.Context, typed, name string, reply func(uint32, msnp.Member)) error {
+	h, err := u.gateway.accountHandle(ctx, typed)
+	if err != nil && !errors.Is(err, ErrNoAccount) {
+		return err
+	}
+	if h == u.handle {
+		return u.renameSelf(ctx, name, reply)
+	}
+	if h, err = u.gateway.typedHandle(ctx, typed); err != nil {
+		return msnp.Errorf(msnp.CodeInvalidParameter, "%v", err)
+	}
+	m := msnp.Member{Handle: h, Name: name}
+	serial, err := u.gateway.Storage.RenameEntry(ctx, u.handle, m)
+	if err != nil {
+		return listError(err)
+	}
+	u.owner.do(func() {
+		u.mu.Lock()
+		for list := range u.lists {
+			if e := u.lists[list].find(h); e != nil {
+				e.Name = name
+			}
+		}
+		u.mu.Unlock()
+		u.serial = max(u.serial, serial)
+		reply(serial, m)
+	})
+	return nil
+}
+
+// renameSelf changes the user's own friendly name.
+func (u *user) renameSelf(ctx context.Context, name string, reply func(uint32, msnp.Member)) error {
+	serial, err := u.gateway.Storage.SetAccountName(ctx, u.handle, name)
+	if err != nil {
+		return err
+	}
+	u.owner.do(func() {
+		u.mu.Lock()
+		u.name = name
+		u.mu.Unlock()
+		u.serial = max(u.serial, serial)
+		reply(serial, msnp.Member{Handle: u.handle, Name: name})
+		if u.status.Visible() {
+			u.tellWatchers()
+		}
+	})
+	for _, l := range u.gateway.linksOf(u.handle) {
+		if err := l.outbox.add(ctx, Order{Kind: OrderRename, Text: name}, nil); err != nil {
+			u.log.Error().Err(err).Msg("Cannot tell a network of the new friendly name")
+		}
+	}
+	return nil
+}
+
+// SetPrivacy implements [msnp.Session].
+func (u *user) SetPrivacy(ctx context.Context, mode msnp.Privacy, reply func(uint32)) error {
+	if u.privacy == mode { // only this goroutine changes it
+		return msnp.Errorf(msnp.CodeAlreadyInMode, "BLP is %s already", mode)
+	}
+	serial, err := u.gateway.Storage.SetPrivacy(ctx, u.handle, mode)
+	if err != nil {
+		return err
+	}
+	u.owner.do(func() {
+		u.mu.Lock()
+		u.privacy = mode
+		u.mu.Unlock()
+		u.serial = max(u.serial, serial)
+		reply(serial)
+		u.tellWatchers()
+	})
+	return nil
+}
+
+// SetPrompt implements [msnp.Session].
+func (u *user) SetPrompt(ctx context.Context, mode msnp.Prompt, reply func(uint32)) error {
+	if u.prompt == mode { // only this goroutine changes it
+		return msnp.Errorf(msnp.CodeAlreadyInMode, "GTC is %s already", mode)
+	}
+	serial, err := u.gateway.Storage.SetPrompt(ctx, u.handle, mode)
+	if err != nil {
+		return err
+	}
+	u.owner.do(func() {
+		u.mu.Lock()
+		u.prompt = mode
+		u.mu.Unlock()
+		u.serial = max(u.serial, serial)
+		reply(serial)
+	})
+	return nil
+}
+
+// SetStatus implements [msnp.Session].
+func (u *user) SetStatus(_ context.Context, status msnp.Status, reply func([]msnp.ContactStatus)) error {
+	var err error
+	u.owner.do(func() {
+		if u.closed {
+			err = errSignedOut
+			return
+		}
+		var initial []msnp.ContactStatus
+		if !u.announced && status != msnp.Offline {
+			u.announced = true
+			initial = u.initialStatuses()
+		}
+		reply(initial)
+		u.changeStatus(status)
+	})
+	return err
+}
+
+// initialStatuses returns the contacts who are to be shown; draft-movva-00 §7.9.
+// Owned.
+func (u *user) initialStatuses() []msnp.ContactStatus {
+	initial := []msnp.ContactStatus{{Contact: u.gateway.assistant(), Status: msnp.Online}}
+	for _, e := range u.lists[msnp.Forward].entries {
+		if e.shown = u.presentStatus(e); e.shown.Visible() {
+			initial = append(initial, msnp.ContactStatus{Contact: e.Member, Status: e.shown})
+		}
+	}
+	u.startFollowing()
+	return initial
+}

@@ -1,0 +1,288 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"papillon/bridge/text"
+)
+
+const (
+	// orderTimeout is how long a network may take to carry out one order.
+	orderTimeout = time.Minute
+	// retryFirst and retryMost bound the pause before an order is tried again.
+	retryFirst = time.Second
+	retryMost  = time.Minute
+	// waitingNotice is how long a message may wait before its writer is told.
+	waitingNotice = 15 * time.Second
+)
+
+// outbox carries out an account's orders to a network. All of them are stored;
+// the queue here mirrors the store. Orders for one chat are carried out in the
+// order in which they were given; one that has to be tried again holds up its
+// own chat only. There is a worker while there is something to do.
+type outbox struct {
+	link *link
+	wake chan struct{} // something was added, or may be tried again
+
+	mu      sync.Mutex
+	queue   []*pendingOrder
+	working bool
+	stopped bool
+}
+
+// pendingOrder is an order in the queue.
+type pendingOrder struct {
+	OutboxEntry
+	done     func(error) // may be nil
+	tries    int
+	after    time.Time // not to be tried before
+	noticed  bool      // its writer was told that it waits
+	executed bool      // accepted or given up; only the store has it still
+}
+
+// key names what must stay in order: everything about one chat.
+func (p *pendingOrder) key() Chat { return p.Order.Chat }
+
+// load takes up what an earlier run left.
+func (o *outbox) load(ctx context.Context) error {
+	left, err := o.link.gateway.Storage.OutboxOf(ctx, o.link.owner, o.link.network.Name())
+	if err != nil {
+		return fmt.Errorf("read outbox: %w", err)
+	}
+	for _, e := range left {
+		o.enqueue(&pendingOrder{OutboxEntry: e})
+	}
+	return nil
+}
+
+// add stores an order and has it carried out. Done, if not nil, is called once
+// with the outcome: nil when the network has accepted the order, an error when
+// it will not be tried any more. It is not called when add fails.
+func (o *outbox) add(ctx context.Context, order Order, done func(error)) error {
+	e := OutboxEntry{Account: o.link.owner, Network: o.link.network.Name(), Order: order, Created: time.Now()}
+	id, err := o.link.gateway.Storage.OutboxAdd(ctx, e)
+	if err != nil {
+		return fmt.Errorf("store order: %w", err)
+	}
+	e.ID = id
+	o.enqueue(&pendingOrder{OutboxEntry: e, done: done})
+	return nil
+}
+
+// enqueue puts an order at the end and sees to it that there is a worker.
+func (o *outbox) enqueue(p *pendingOrder) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.queue = append(o.queue, p)
+	switch {
+	case o.stopped:
+	case o.working:
+		o.nudge()
+	default:
+		o.working = true
+		o.link.gateway.spawn(o.work)
+	}
+}
+
+// nudge wakes the worker.
+func (o *outbox) nudge() {
+	select {
+	case o.wake <- struct{}{}:
+	default: // it is about to look anyway
+	}
+}
+
+// retryNow has everything tried at once: the network is back.
+func (o *outbox) retryNow() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, p := range o.queue {
+		p.after = time.Time{}
+	}
+	o.nudge()
+}
+
+// stop ends the worker after what it does now; the store keeps the rest.
+func (o *outbox) stop() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.stopped = true
+	o.nudge()
+}
+
+// waiting counts the messages that wait.
+func (o *outbox) waiting() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	n := 0
+	for _, p := range o.queue {
+		if p.Order.Kind == OrderSend && !p.executed {
+			n++
+		}
+	}
+	return n
+}
+
+// work carries out orders until none is left.
+func (o *outbox) work(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		p, pause, more := o.next(time.Now())
+		switch {
+		case !more:
+			return
+		case p != nil:
+			o.attempt(ctx, p)
+		default:
+			timer.Reset(pause)
+			select {
+			case <-timer.C:
+			case <-o.wake:
+			}
+		}
+		if ctx.Err() != nil {
+			return
+		}
+	}
+}
+
+// next chooses the oldest order whose chat is not held up by an earlier one, or
+// says how long there is nothing to do. More is false when the worker is done.
+func (o *outbox) next(now time.Time) (p *pendingOrder, pause time.Duration, more bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.stopped || len(o.queue) == 0 {
+		o.working = false
+		return nil, 0, false
+	}
+	pause = retryMost
+	held := make(map[Chat]bool)
+	for _, p := range o.queue {
+		if held[p.key()] {
+			continue
+		}
+		if wait := p.after.Sub(now); wait > 0 {
+			held[p.key()] = true
+			pause = min(pause, wait)
+			continue
+		}
+		return p, 0, true
+	}
+	return nil, pause, true
+}
+
+// attempt tries one order and draws the consequences.
+func (o *outbox) attempt(ctx context.Context, p *pendingOrder) {
+	if !p.executed {
+		err := o.execute(ctx, p)
+		final := errors.Is(err, ErrRefused) || errors.Is(err, ErrNoSuchContact) || o.tooOld(p)
+		switch {
+		case ctx.Err() != nil:
+			return // the gateway stops; the order stays stored
+		case err != nil && !final:
+			o.again(p, err)
+			return
+		case err != nil:
+			o.link.log.Warn().Err(err).Str("order", string(p.Order.Kind)).Msg("Order given up")
+			o.tellWriter(p, "will not be delivered: "+err.Error())
+		}
+		p.executed = true
+		if p.done != nil {
+			p.done(err)
+		}
+	}
+	if err := o.link.gateway.Storage.OutboxDone(ctx, p.ID); err != nil {
+		o.again(p, fmt.Errorf("remove order: %w", err))
+		return
+	}
+	o.remove(p)
+}
+
+// execute carries an order out, once.
+func (o *outbox) execute(ctx context.Context, p *pendingOrder) error {
+	ctx, cancel := context.WithTimeout(ctx, orderTimeout)
+	defer cancel()
+	account, id := o.link.account, p.Order.Chat.Contact
+	switch p.Order.Kind {
+	case OrderSend:
+		return account.Send(ctx, Outgoing{
+			// The time keeps ids apart that a new database counts again.
+			ID:   fmt.Sprintf("papillon-%s-%d-%d", o.link.owner, p.ID, p.Created.UnixMilli()),
+			Chat: p.Order.Chat, Text: p.Order.Text, Sent: p.Created,
+		})
+	case OrderFollow:
+		return account.Follow(ctx, id, p.Order.Text)
+	case OrderUnfollow:
+		return account.Unfollow(ctx, id)
+	}
+	return executeOptional(ctx, account, p.Order)
+}
+
+// executeOptional carries out an order that not every network knows. Where it is
+// not known there is nothing to do.
+func executeOptional(ctx context.Context, account Account, order Order) error {
+	gatekeeper, _ := account.(Gatekeeper)
+	renamer, _ := account.(Renamer)
+	switch {
+	case order.Kind == OrderAllow && gatekeeper != nil:
+		return gatekeeper.Allow(ctx, order.Chat.Contact)
+	case order.Kind == OrderBlock && gatekeeper != nil:
+		return gatekeeper.Block(ctx, order.Chat.Contact)
+	case order.Kind == OrderRename && renamer != nil:
+		return renamer.Rename(ctx, order.Text)
+	}
+	return nil
+}
+
+// tooOld says whether an order has been tried long enough.
+func (o *outbox) tooOld(p *pendingOrder) bool {
+	limit := o.link.gateway.GiveUpAfter
+	return limit > 0 && time.Since(p.Created) > limit
+}
+
+// again has an order tried later.
+func (o *outbox) again(p *pendingOrder, err error) {
+	pause := min(retryFirst<<min(p.tries, 10), retryMost)
+	pause += rand.N(pause/4 + 1) // so that not all accounts come back at once
+	p.tries++
+	o.link.log.Info().Err(err).Str("order", string(p.Order.Kind)).Int("tries", p.tries).
+		Stringer("pause", pause).Msg("Order has to wait")
+	if !p.noticed && time.Since(p.Created) > waitingNotice {
+		p.noticed = true
+		o.tellWriter(p, "waits: "+o.link.network.Name()+" cannot be reached or does not take it now. It is sent as soon as possible.")
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	p.after = time.Now().Add(pause)
+}
+
+// remove takes an order off the queue.
+func (o *outbox) remove(p *pendingOrder) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for i, q := range o.queue {
+		if q == p {
+			o.queue = slices.Delete(o.queue, i, i+1)
+			return
+		}
+	}
+}
+
+// noticePreview is how much of a message the helper contact repeats, in bytes.
+const noticePreview = 60
+
+// tellWriter has the helper contact say what became of a message.
+func (o *outbox) tellWriter(p *pendingOrder, what string) {
+	if p.Order.Kind != OrderSend {
+		return
+	}
+	o.link.gateway.tell(o.link.owner, fmt.Sprintf("Your message to %s (%q) %s",
+		p.Order.Chat.Contact, text.Preview(p.Order.Text, noticePreview), what))
+}

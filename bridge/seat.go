@@ -1,0 +1,173 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+
+	"papillon/msnp"
+)
+
+// seat is a signed-in user's place in a conversation: a [participant] towards
+// the conversation, and the [msnp.Conversation] of the user's switchboard
+// connection.
+type seat struct {
+	user         *user
+	switchboard  msnp.Switchboard
+	conversation *conversation
+}
+
+// Converse implements [msnp.Session].
+func (u *user) Converse(_ context.Context, switchboard msnp.Switchboard) (msnp.Conversation, error) {
+	s := &seat{user: u, switchboard: switchboard}
+	s.conversation = u.gateway.newConversation(s)
+	return s, u.take(s)
+}
+
+// take notes that the user sits somewhere, so that the seat is left when the
+// user signs out.
+func (u *user) take(s *seat) error {
+	var err error
+	u.owner.do(func() {
+		if u.closed {
+			err = errSignedOut
+			return
+		}
+		u.windows.seats = append(u.windows.seats, s)
+	})
+	return err
+}
+
+// ID implements [msnp.Conversation].
+func (s *seat) ID() uint32 { return s.conversation.id }
+
+// Leave implements [msnp.Conversation].
+func (s *seat) Leave() {
+	s.conversation.leave(s)
+	s.user.owner.post(func() { s.user.windows.leave(s) })
+}
+
+// Send implements [msnp.Conversation].
+func (s *seat) Send(ctx context.Context, message []byte, done func(error)) {
+	s.conversation.say(ctx, utterance{from: s, body: message, done: done})
+}
+
+// member implements [participant].
+func (s *seat) member() msnp.Member {
+	s.user.mu.RLock()
+	defer s.user.mu.RUnlock()
+	return msnp.Member{Handle: s.user.handle, Name: s.user.name}
+}
+
+// joined implements [participant].
+func (s *seat) joined(m msnp.Member) { s.switchboard.Joined(m) }
+
+// left implements [participant].
+func (s *seat) left(h Handle) { s.switchboard.Left(h) }
+
+// errConnectionDied is why a message did not reach an MSN user.
+var errConnectionDied = errors.New("the connection died before the message was through")
+
+// hear implements [participant]: the body goes to the client untouched.
+func (s *seat) hear(_ context.Context, said utterance, done func(error)) {
+	var delivered func(bool)
+	if done != nil {
+		delivered = func(ok bool) {
+			if ok {
+				done(nil)
+			} else {
+				done(errConnectionDied)
+			}
+		}
+	}
+	s.switchboard.Message(said.from.member(), said.body, delivered)
+}
+
+// Invite implements [msnp.Conversation].
+func (s *seat) Invite(ctx context.Context, typed string, reply func()) error {
+	g := s.user.gateway
+	h, err := g.typedHandle(ctx, typed)
+	if err != nil {
+		return msnp.Errorf(msnp.CodeInvalidUsername, "%v", err)
+	}
+	if h == g.assistant().Handle {
+		return s.bringIn(newAssistantParticipant(s), reply)
+	}
+	who, err := g.whois(ctx, s.user.handle, h)
+	var unknown *msnp.Error
+	if errors.As(err, &unknown) {
+		return msnp.Errorf(msnp.CodeNotOnline, "%s", unknown.Reason)
+	}
+	if err != nil {
+		return err
+	}
+	if who.contact == nil {
+		return s.ring(h, reply)
+	}
+	l := g.linkOf(s.user.handle, who.contact.Network)
+	if l == nil {
+		return msnp.Errorf(msnp.CodeNotOnline, "the account has no identity on %s", who.contact.Network)
+	}
+	return s.bringIn(&remote{link: l, contact: *who.contact, conversation: s.conversation}, reply)
+}
+
+// bringIn adds somebody who needs no ringing. Who can be written to while
+// offline is there at once: after a 217 some clients call the wrong contact from
+// then on.
+func (s *seat) bringIn(p participant, reply func()) error {
+	h := p.member().Handle
+	if err := s.conversation.call(h); err != nil {
+		return err
+	}
+	reply()
+	s.conversation.join(p, func([]msnp.Member) {})
+	s.user.owner.post(func() { s.user.opened(h, s) })
+	return nil
+}
+
+// opened notes a window with a contact and hands over what waits from him. Owned.
+func (u *user) opened(h Handle, s *seat) {
+	u.windows.open(h, s)
+	if l := u.arrivals.lanes[h]; l != nil {
+		u.pump(l)
+	}
+}
+
+// ring calls a local user.
+func (s *seat) ring(h Handle, reply func()) error {
+	u := s.user.gateway.user(h)
+	if u == nil {
+		return msnp.Errorf(msnp.CodeNotOnline, "%s is not signed in", h)
+	}
+	me := s.member()
+	u.mu.RLock()
+	visible, admitted := u.status.Visible(), u.letsThrough(me.Handle)
+	u.mu.RUnlock()
+	switch {
+	case !visible:
+		return msnp.Errorf(msnp.CodeNotOnline, "%s is not online", h)
+	case !admitted:
+		return msnp.Errorf(msnp.CodeNotOnList, "%s does not let %s through", h, me.Handle)
+	}
+	if err := s.conversation.call(h); err != nil {
+		return err
+	}
+	reply()
+	c := s.conversation
+	u.notifier.Ring(msnp.Ring{
+		ID: c.id, Caller: me,
+		Answer:  func(_ context.Context, sb msnp.Switchboard) (msnp.Conversation, error) { return u.answer(c, sb) },
+		Expired: func() { c.uncall(h) },
+	})
+	return nil
+}
+
+// answer takes a seat in a conversation that rang.
+func (u *user) answer(c *conversation, sb msnp.Switchboard) (msnp.Conversation, error) {
+	s := &seat{user: u, switchboard: sb, conversation: c}
+	if err := u.take(s); err != nil {
+		c.uncall(u.handle)
+		return nil, err
+	}
+	c.join(s, sb.Roster)
+	return s, nil
+}

@@ -1,0 +1,306 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"papillon/bridge/text"
+	"papillon/msnp"
+)
+
+// user is a signed-in MSN user and implements [msnp.Session]. Its owner is the
+// only one who touches it, but for what mu guards: that the owner alone writes,
+// and anybody reads.
+type user struct {
+	gateway  *Gateway
+	handle   Handle
+	era      text.Era
+	notifier msnp.Notifier
+	log      zerolog.Logger
+	owner    owner
+	ctx      context.Context // ends with the session
+	cancel   context.CancelFunc
+
+	mu      sync.RWMutex
+	name    string
+	status  msnp.Status // Offline until the first CHG, and again at the end
+	prompt  msnp.Prompt
+	privacy msnp.Privacy
+	lists   [4]roll
+
+	// The rest belongs to the owner.
+	serial    uint32
+	synced    bool // has asked for the lists: changes are pushed
+	announced bool // has set a status: contacts' statuses are pushed
+	closed    bool
+	windows   windows
+	arrivals  arrivals
+	links     []*link
+	toldDown  map[*link]bool // networks of which the user knows that they are down
+}
+
+// errSignedOut answers what comes after a session has ended.
+var errSignedOut = msnp.Errorf(msnp.CodeNotLoggedIn, "the session has ended")
+
+// Open implements [msnp.Backend].
+func (g *Gateway) Open(ctx context.Context, h msnp.Handle, client msnp.Client, notifier msnp.Notifier) (msnp.Session, error) {
+	u := &user{
+		gateway: g, handle: h, notifier: notifier,
+		era: text.EraOf(client.Dialect),
+		log: g.Log.With().Str("handle", string(h)).Logger(),
+	}
+	u.ctx, u.cancel = context.WithCancel(g.ctx)
+	var (
+		earlier *user
+		err     error
+	)
+	// The one function that blocks while it owns the user: from the moment the
+	// user can be found nothing about him may be missed, and nobody may see
+	// him before his lists are there.
+	u.owner.do(func() {
+		u.mu.Lock()
+		defer u.mu.Unlock()
+		if earlier, err = g.enter(u); err == nil {
+			err = u.load(ctx)
+		}
+	})
+	if earlier != nil {
+		earlier.notifier.SignOut(msnp.SignedInElsewhere)
+		earlier.end()
+	}
+	if err != nil {
+		u.Close()
+		return nil, err
+	}
+	return u, nil
+}
+
+// enter makes a user the one who is signed in under his handle, and returns the
+// one who was.
+func (g *Gateway) enter(u *user) (earlier *user, err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed {
+		return nil, msnp.Errorf(msnp.CodeServerGoingDown, "the gateway is stopping")
+	}
+	earlier = g.users[u.handle]
+	g.users[u.handle] = u
+	u.links = g.links[u.handle]
+	return earlier, nil
+}
+
+// load reads what is stored for the user. Owned, and with the lock held.
+func (u *user) load(ctx context.Context) error {
+	storage := u.gateway.Storage
+	account, err := storage.Account(ctx, u.handle)
+	if err != nil {
+		return fmt.Errorf("read account: %w", err)
+	}
+	u.name, u.prompt, u.privacy, u.serial = account.Name, account.Prompt, account.Privacy, account.Serial
+	lists, err := storage.Lists(ctx, u.handle)
+	if err != nil {
+		return fmt.Errorf("read lists: %w", err)
+	}
+	for list, members := range lists {
+		u.lists[list] = newRoll(members)
+	}
+	if len(u.gateway.Networks) > 0 {
+		for _, e := range u.lists[msnp.Forward].entries {
+			c, ok, err := storage.ContactByHandle(ctx, e.Handle)
+			if err != nil {
+				return fmt.Errorf("read contact: %w", err)
+			}
+			if ok {
+				e.remote = u.remoteOf(c)
+			}
+		}
+	}
+	return u.loadArrivals(ctx)
+}
+
+// Close implements [msnp.Session].
+func (u *user) Close() {
+	g := u.gateway
+	g.mu.Lock()
+	if g.users[u.handle] == u {
+		delete(g.users, u.handle)
+	}
+	g.mu.Unlock()
+	u.end()
+}
+
+// end stops the session: the contacts see it go, and its windows close. It may
+// be called twice: by a sign-in elsewhere, and by the connection.
+func (u *user) end() {
+	u.owner.do(func() {
+		if u.closed {
+			return
+		}
+		u.closed = true
+		u.cancel()
+		u.changeStatus(msnp.Offline)
+		u.windows.closeAll()
+		u.arrivals.stop()
+	})
+}
+
+// statusFor returns what another user may see of this one. Safe from any
+// goroutine.
+func (u *user) statusFor(h Handle) msnp.ContactStatus {
+	u.mu.RLock()
+	defer u.mu.RUnlock()
+	cs := msnp.ContactStatus{Contact: msnp.Member{Handle: u.handle, Name: u.name}}
+	if u.status.Visible() && u.letsThrough(h) {
+		cs.Status = u.status
+	}
+	return cs
+}
+
+// letsThrough applies BL, AL and BLP to somebody; draft-movva-00 §7.6. The
+// caller owns the user or holds its lock.
+func (u *user) letsThrough(h Handle) bool {
+	switch {
+	case u.lists[msnp.Block].has(h):
+		return false
+	case u.privacy == msnp.BlockOthers:
+		return u.lists[msnp.Allow].has(h)
+	default:
+		return true
+	}
+}
+
+// admits says whether an account lets somebody through, whether it is signed in
+// or not.
+func (g *Gateway) admits(ctx context.Context, account, who Handle) (bool, error) {
+	if u := g.user(account); u != nil {
+		u.mu.RLock()
+		defer u.mu.RUnlock()
+		return u.letsThrough(who), nil
+	}
+	a, err := g.Storage.Account(ctx, account)
+	if err != nil {
+		return false, err
+	}
+	lists, err := g.Storage.Lists(ctx, account)
+	if err != nil {
+		return false, err
+	}
+	absent := &user{privacy: a.Privacy}
+	absent.lists[msnp.Allow], absent.lists[msnp.Block] = newRoll(lists[msnp.Allow]), newRoll(lists[msnp.Block])
+	return absent.letsThrough(who), nil
+}
+
+// changeStatus sets the status and tells everybody whom it concerns. Owned.
+func (u *user) changeStatus(status msnp.Status) {
+	if status == u.status {
+		return
+	}
+	u.mu.Lock()
+	was := u.status
+	u.status = status
+	u.mu.Unlock()
+	if was.Visible() || status.Visible() {
+		u.tellWatchers()
+	}
+	for _, l := range u.links {
+		l.presence.want(presenceOf(status))
+	}
+	if status.Visible() && !was.Visible() {
+		u.arrivals.resume(u)
+	}
+}
+
+// tellWatchers lets every signed-in user who has this one on FL know the present
+// status and name. Owned.
+func (u *user) tellWatchers() {
+	for _, e := range u.lists[msnp.Reverse].entries {
+		u.tellWatcher(e.Handle)
+	}
+}
+
+// tellWatcher does so for one of them. Owned.
+func (u *user) tellWatcher(h Handle) {
+	if w := u.gateway.user(h); w != nil {
+		cs := u.statusFor(h)
+		w.owner.post(func() { w.contactSeen(cs) })
+	}
+}
+
+// contactSeen takes in the status and name of a local contact. Owned.
+func (u *user) contactSeen(cs msnp.ContactStatus) {
+	e := u.lists[msnp.Forward].find(cs.Contact.Handle)
+	if e == nil || u.closed {
+		return
+	}
+	renamed := cs.Status.Visible() && u.rename(e, cs.Contact.Name)
+	if renamed || cs.Status != e.shown {
+		u.show(e, cs.Status)
+	}
+}
+
+// show pushes a contact's status if the client does not know it yet. Owned.
+func (u *user) show(e *entry, status msnp.Status) {
+	if !u.announced || !status.Visible() && !e.shown.Visible() {
+		return
+	}
+	e.shown = status
+	u.notifier.ContactStatus(msnp.ContactStatus{Contact: e.Member, Status: status})
+}
+
+// rename gives a contact on FL another name, here and in the store, so that the
+// list and the status lines agree: aMSN removes and adds every contact whose
+// names differ. Owned.
+func (u *user) rename(e *entry, name string) (changed bool) {
+	if name == "" || e.Name == name {
+		return false
+	}
+	u.mu.Lock()
+	e.Name = name
+	u.mu.Unlock()
+	renamed := e.Member
+	u.gateway.spawn(func(ctx context.Context) {
+		serial, err := u.gateway.Storage.RenameEntry(ctx, u.handle, renamed)
+		if err != nil {
+			if !errors.Is(err, ErrNotListed) && ctx.Err() == nil {
+				u.log.Warn().Err(err).Msg("Cannot store a contact's new name")
+			}
+			return
+		}
+		u.owner.post(func() { u.serial = max(u.serial, serial) })
+	})
+	return true
+}
+
+// remoteState is what is known of a contact on a network.
+type remoteState struct {
+	link     *link // the user's identity there; nil while it is not open
+	id       RemoteID
+	presence Presence
+	told     bool      // the network has said something about the presence
+	active   time.Time // the last sign of life
+}
+
+// remoteOf makes the state of a contact of this user. Owned.
+func (u *user) remoteOf(c ContactRecord) *remoteState {
+	r := &remoteState{id: c.ID}
+	for _, l := range u.links {
+		if l.network.Name() == c.Network {
+			r.link = l
+		}
+	}
+	return r
+}
+
+// statusOf returns the status to show for a contact on a network. One of whom
+// the network has said nothing yet is not shown: it will shortly.
+func (u *user) statusOf(r *remoteState) msnp.Status {
+	if !r.told {
+		return msnp.Offline
+	}
+	return u.gateway.Presence.show(r.presence, r.active, time.Now())
+}
