@@ -106,6 +106,7 @@ func connect(ctx context.Context, addr string, opts Options) (*Client, error) {
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.conn.push = c.event
 	c.conn.ended = func(err error) Event { return Disconnected{Err: err} }
+	c.conn.settle = c.tasks.Wait
 	go c.conn.run()
 	return c, nil
 }
@@ -202,7 +203,6 @@ func (c *Client) Close() {
 	for sb := range open {
 		sb.Close()
 	}
-	c.tasks.Wait()
 }
 
 // event turns what the server says unasked into an event.

@@ -58,7 +58,10 @@ type conn struct {
 	push func(message) Event
 	// ended makes the last event, with nil for an orderly end.
 	ended func(error) Event
-	done  chan struct{}
+	// settle waits for what may still push events.
+	settle   func()
+	done     chan struct{} // closed when the connection has ended
+	finished chan struct{} // closed when the goroutine has, too
 
 	writing sync.Mutex // guards out, last and the order on the wire
 	out     []byte
@@ -77,18 +80,20 @@ const (
 
 func newConn(raw net.Conn, trace *tracer, ignore func(Event) bool) *conn {
 	return &conn{
-		raw:     raw,
-		reader:  wire.NewReader(raw, wire.Limits{Line: maxLine, Payload: maxPayload}),
-		trace:   trace,
-		events:  newQueue(ignore),
-		done:    make(chan struct{}),
-		pending: make(map[string]*request),
+		raw:      raw,
+		reader:   wire.NewReader(raw, wire.Limits{Line: maxLine, Payload: maxPayload}),
+		trace:    trace,
+		events:   newQueue(ignore),
+		settle:   func() {},
+		done:     make(chan struct{}),
+		finished: make(chan struct{}),
+		pending:  make(map[string]*request),
 	}
 }
 
 // run reads until the connection ends.
 func (c *conn) run() {
-	defer close(c.done)
+	defer close(c.finished)
 	err := c.receive()
 	c.raw.Close() // the error of interest is the one that ended reading
 	if err == io.EOF || errors.Is(err, net.ErrClosed) || errors.Is(err, io.ErrClosedPipe) {
@@ -102,6 +107,8 @@ func (c *conn) run() {
 		req.result <- closedError(err)
 	}
 	c.events.push(c.ended(err))
+	close(c.done)
+	c.settle()
 	c.events.end(closedError(err))
 }
 
@@ -156,7 +163,7 @@ func carriesPayload(command string) bool {
 
 // answers gives a line to the request that waits for it, if there is one.
 func (c *conn) answers(words []string) bool {
-	if len(words) < 2 || words[0] == "ILN" { // ILN has the id of its CHG or ADD and comes after the answer
+	if len(words) < 2 || isPush(words[0]) {
 		return false
 	}
 	c.mu.Lock()
@@ -177,6 +184,17 @@ func (c *conn) answers(words []string) bool {
 		req.result <- err
 	}
 	return true
+}
+
+// isPush knows the commands that answer nothing. Their second word is no
+// transaction id, though the session id of RNG may look like one; ILN has the id
+// of its CHG or ADD and comes after the answer.
+func isPush(command string) bool {
+	switch command {
+	case "ILN", "NLN", "FLN", "RNG", "OUT", "MSG", "NOT", "IPG", "BPR", "JOI", "BYE":
+		return true
+	}
+	return false
 }
 
 // errorCode recognises the three digits of an error line.
@@ -283,7 +301,7 @@ func (c *conn) signOut(ctx context.Context) error {
 // close ends the connection at once and waits until it is read no more.
 func (c *conn) close() {
 	c.raw.Close() // it may be closed already
-	<-c.done
+	<-c.finished
 }
 
 // tracer calls the hook of the options, one call at a time.
