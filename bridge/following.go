@@ -12,11 +12,11 @@ import (
 // presence before the contact is shown as unknown.
 const untoldAfter = 5 * time.Second
 
-// startFollowing asks the networks for the presence of the contacts on FL. Owned;
+// announce begins to tell the client about its contacts and the networks. Owned;
 // called at the first CHG.
-func (u *user) startFollowing() {
+func (u *user) announce() {
+	u.announced = true
 	for _, l := range u.links {
-		u.followAll(l)
 		u.noticeConnection(l)
 	}
 	if len(u.links) > 0 {
@@ -60,8 +60,7 @@ func (u *user) followAll(l *link) {
 func (u *user) showUntold() {
 	for _, e := range u.lists[msnp.Forward].entries {
 		if e.remote != nil && !e.remote.told {
-			e.remote.told = true
-			u.show(e, u.statusOf(e.remote))
+			u.firstTold(e)
 		}
 	}
 }
@@ -109,8 +108,10 @@ func (u *user) presenceChanged(h Handle, p Presence) {
 	if e == nil {
 		return
 	}
-	e.remote.presence, e.remote.told = p, true
-	if status := u.statusOf(e.remote); status != e.shown {
+	e.remote.presence = p
+	if !e.remote.told {
+		u.firstTold(e)
+	} else if status := u.statusOf(e.remote); status != e.shown {
 		u.show(e, status)
 	}
 }
@@ -126,8 +127,9 @@ func (u *user) contactActive(h Handle, at time.Time) {
 	if e.remote.presence.Show != Unknown {
 		return
 	}
-	e.remote.told = true
-	if status := u.statusOf(e.remote); status != e.shown {
+	if !e.remote.told {
+		u.firstTold(e)
+	} else if status := u.statusOf(e.remote); status != e.shown {
 		u.show(e, status)
 	}
 	time.AfterFunc(activeFor, func() { u.owner.post(func() { u.activityFades(h) }) })

@@ -312,8 +312,8 @@ func (u *user) SetStatus(_ context.Context, status msnp.Status, reply func([]msn
 		}
 		var initial []msnp.ContactStatus
 		if !u.announced && status != msnp.Offline {
-			u.announced = true
 			initial = u.initialStatuses()
+			u.announce()
 		}
 		reply(initial)
 		u.changeStatus(status)
@@ -330,6 +330,5 @@ func (u *user) initialStatuses() []msnp.ContactStatus {
 			initial = append(initial, msnp.ContactStatus{Contact: e.Member, Status: e.shown})
 		}
 	}
-	u.startFollowing()
 	return initial
 }

@@ -120,6 +120,9 @@ func (u *user) load(ctx context.Context) error {
 			}
 		}
 	}
+	for _, l := range u.links {
+		u.followAll(l)
+	}
 	return u.loadArrivals(ctx)
 }
 
@@ -245,11 +248,23 @@ func (u *user) contactSeen(cs msnp.ContactStatus) {
 
 // show pushes a contact's status if the client does not know it yet. Owned.
 func (u *user) show(e *entry, status msnp.Status) {
-	if !u.announced || !status.Visible() && !e.shown.Visible() {
+	u.push(e, msnp.ContactStatus{Contact: e.Member, Status: status})
+}
+
+// push is show for a status that may be the first one of a contact. Owned.
+func (u *user) push(e *entry, cs msnp.ContactStatus) {
+	if !u.announced || !cs.Status.Visible() && !e.shown.Visible() {
 		return
 	}
-	e.shown = status
-	u.notifier.ContactStatus(msnp.ContactStatus{Contact: e.Member, Status: status})
+	e.shown = cs.Status
+	u.notifier.ContactStatus(cs)
+}
+
+// firstTold shows the first status that is known of a contact on a network.
+// Owned.
+func (u *user) firstTold(e *entry) {
+	e.remote.told = true
+	u.push(e, msnp.ContactStatus{Contact: e.Member, Status: u.statusOf(e.remote), Initial: true})
 }
 
 // rename gives a contact on FL another name, here and in the store, so that the

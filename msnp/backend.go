@@ -189,6 +189,10 @@ type ListChange struct {
 type ContactStatus struct {
 	Contact Member
 	Status  Status
+	// Initial marks, in a push, what belongs to the answer to the first
+	// SetStatus or to AddContact but was not known then: a contact's network
+	// takes a moment to tell. It goes out as ILN with that transaction id.
+	Initial bool
 }
 
 // ErrAuthenticationFailed is returned by [Backend.Authenticate] for a wrong

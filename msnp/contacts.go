@@ -18,6 +18,9 @@ func (n *notification) handleADD(req *request) error {
 	}
 	name := nameFrom(req.args, 2)
 	return n.session.AddContact(n.ctx, list, req.args[1], name, func(change ListChange, status Status) {
+		if list == Forward && !status.Visible() {
+			n.expectAdded(change.Contact.Handle, req.trID)
+		}
 		n.out.send(func(b []byte) []byte {
 			b = n.appendChange(b, "ADD", req.trID, change)
 			if list == Forward && status.Visible() {

@@ -17,6 +17,10 @@ type notification struct {
 
 	mu   sync.Mutex
 	user Member // the name changes with REA
+	// firstCHG and added are the transaction ids of CHG and ADD to which the
+	// first statuses of contacts belong.
+	firstCHG string
+	added    map[Handle]string
 	over bool   // the session has ended: no cookies any more
 }
 

@@ -11,6 +11,7 @@ func (n *notification) handleCHG(req *request) error {
 	}
 	return n.session.SetStatus(n.ctx, status, func(initial []ContactStatus) {
 		n.status = status
+		n.expectInitial(req.trID)
 		n.out.send(func(b []byte) []byte {
 			b = appendReply(b, "CHG", req.trID, status.String())
 			for _, cs := range initial {
@@ -21,12 +22,51 @@ func (n *notification) handleCHG(req *request) error {
 	})
 }
 
+// expectInitial remembers the transaction id of the first CHG, for the ILN of
+// contacts whose status comes later.
+func (n *notification) expectInitial(trID string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.firstCHG == "" {
+		n.firstCHG = trID
+	}
+}
+
+// expectAdded does so for a contact who was just added.
+func (n *notification) expectAdded(h Handle, trID string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.added == nil {
+		n.added = make(map[Handle]string)
+	}
+	n.added[h] = trID
+}
+
+// initialTrID returns the transaction id to which a contact's first status
+// belongs; "" if there is none.
+func (n *notification) initialTrID(h Handle) string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if trID, ok := n.added[h]; ok {
+		delete(n.added, h)
+		return trID
+	}
+	return n.firstCHG
+}
+
 // ContactStatus implements [Notifier]; draft-movva-00 §7.9. Gaim shows an NLN
 // with FLN in it as online, so the two are kept apart.
 func (n *notification) ContactStatus(cs ContactStatus) {
+	initial := ""
+	if cs.Initial {
+		initial = n.initialTrID(cs.Contact.Handle)
+	}
 	n.out.send(func(b []byte) []byte {
-		if !cs.Status.Visible() {
+		switch {
+		case !cs.Status.Visible():
 			return wire.AppendLine(b, "FLN", string(cs.Contact.Handle))
+		case initial != "":
+			return appendReply(b, "ILN", initial, string(cs.Status), string(cs.Contact.Handle), n.dialect.encode(cs.Contact.Name))
 		}
 		return wire.AppendLine(b, "NLN", string(cs.Status), string(cs.Contact.Handle), n.dialect.encode(cs.Contact.Name))
 	}, nil)
