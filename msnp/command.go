@@ -3,6 +3,7 @@ package msnp
 import (
 	"errors"
 	"strconv"
+	"strings"
 
 	"github.com/rs/zerolog"
 
@@ -70,7 +71,7 @@ var commands = map[string]command{
 func (c *conn) dispatch(words []string) error {
 	cmd, known := commands[words[0]]
 	if !known {
-		if c.ns == nil && c.sb == nil && !looksLikeCommand(words[0]) {
+		if c.ns == nil && c.sb == nil && !looksLikeCommand(words) {
 			return errNotMSN
 		}
 		return c.mistake(words, Errorf(CodeSyntax, "unknown command %q", words[0]))
@@ -90,17 +91,15 @@ func (c *conn) dispatch(words []string) error {
 // errNotMSN ends a connection whose first line is no MSN command.
 var errNotMSN = errors.New("the client does not speak MSNP")
 
-// looksLikeCommand says whether a word has the form of a command.
-func looksLikeCommand(word string) bool {
-	if len(word) != 3 {
+// looksLikeCommand says whether a line has the form of a command: three capital
+// letters and a transaction id. A browser's "GET /" has not.
+func looksLikeCommand(words []string) bool {
+	name := words[0]
+	if len(name) != 3 || strings.Trim(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" || len(words) < 2 {
 		return false
 	}
-	for i := range len(word) {
-		if word[i] < 'A' || word[i] > 'Z' {
-			return false
-		}
-	}
-	return true
+	_, ok := wire.ParseTrID(words[1])
+	return ok
 }
 
 // parse takes a line apart as its command says and reads the payload. The

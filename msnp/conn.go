@@ -83,6 +83,7 @@ func (c *conn) serve() {
 		switch {
 		case err == nil:
 		case errors.Is(err, errEnd):
+			c.leave() // nobody is to wait for a client that lingers
 			c.linger()
 			return
 		case errors.Is(err, os.ErrDeadlineExceeded) && c.ctx.Err() == nil && c.stillActive():
@@ -190,15 +191,22 @@ func (c *conn) linger() {
 	_, _ = io.Copy(io.Discard, io.LimitReader(c.nc, 1<<20))
 }
 
-// close gives up whatever the connection stood for; called last by the reader.
-func (c *conn) close() {
-	c.cancel()
+// leave gives up what the connection stood for, once; called by the reader.
+func (c *conn) leave() {
 	if c.ns != nil {
 		c.ns.end()
+		c.ns = nil
 	}
 	if c.sb != nil {
 		c.sb.end()
+		c.sb = nil
 	}
+}
+
+// close ends the connection; called last by the reader.
+func (c *conn) close() {
+	c.cancel()
+	c.leave()
 	c.cut()
 }
 

@@ -21,7 +21,7 @@ type notification struct {
 	// first statuses of contacts belong.
 	firstCHG string
 	added    map[Handle]string
-	over bool   // the session has ended: no cookies any more
+	over     bool // the session has ended: no cookies any more
 }
 
 // member returns the user with the present name. Safe from any goroutine.
@@ -170,5 +170,5 @@ func nameFrom(args []string, i int) string {
 	if len(args) <= i {
 		return ""
 	}
-	return wire.DecodeName(strings.Join(args[i:], " "))
+	return strings.TrimSpace(wire.DecodeName(strings.Join(args[i:], " ")))
 }

@@ -11,7 +11,9 @@ func (n *notification) handleCHG(req *request) error {
 	}
 	return n.session.SetStatus(n.ctx, status, func(initial []ContactStatus) {
 		n.status = status
-		n.expectInitial(req.trID)
+		if status != Offline {
+			n.expectInitial(req.trID)
+		}
 		n.out.send(func(b []byte) []byte {
 			b = appendReply(b, "CHG", req.trID, status.String())
 			for _, cs := range initial {
