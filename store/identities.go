@@ -1,0 +1,82 @@
+package store
+
+import (
+	"context"
+
+	"papillon/bridge"
+)
+
+// Identities is part of [bridge.Accounts]. They come by name of the network.
+func (s *Store) Identities(ctx context.Context, handle bridge.Handle) ([]bridge.IdentityRecord, error) {
+	rows, err := s.db.Query(ctx, `
+		SELECT account, network, kind, remote_id, credentials FROM identity WHERE account=$1 ORDER BY network
+	`, fold(handle))
+	if err != nil {
+		return nil, wrap(err, "read identities of %s", handle)
+	}
+	defer rows.Close()
+	var identities []bridge.IdentityRecord
+	for rows.Next() {
+		var id bridge.IdentityRecord
+		var sealed []byte
+		if err = rows.Scan(&id.Account, &id.Network, &id.Kind, &id.ID, &sealed); err != nil {
+			return nil, wrap(err, "read identities of %s", handle)
+		}
+		if sealed != nil {
+			if id.Credentials, err = s.sealer.open(sealed, identityPlace(id)...); err != nil {
+				return nil, wrap(err, "read %s credentials of %s", id.Network, handle)
+			}
+		}
+		identities = append(identities, id)
+	}
+	return identities, wrap(rows.Err(), "read identities of %s", handle)
+}
+
+// identityPlace is what credentials are sealed for.
+func identityPlace(id bridge.IdentityRecord) []string {
+	return []string{"credentials", fold(id.Account), id.Network}
+}
+
+// SetIdentity says how an account exists on a network, in place of what was said
+// before. What waits in the outbox will be sent by the new identity. The error
+// is [bridge.ErrNoAccount].
+func (s *Store) SetIdentity(ctx context.Context, identity bridge.IdentityRecord) error {
+	var sealed any // NULL
+	if len(identity.Credentials) > 0 {
+		sealed = s.sealer.seal(identity.Credentials, identityPlace(identity)...)
+	}
+	err := s.write(ctx, func(ctx context.Context) error {
+		if _, err := s.exec(ctx, `
+			INSERT INTO identity (account, network, kind, remote_id, credentials) VALUES ($1, $2, $3, $4, $5)
+			ON CONFLICT (account, network) DO UPDATE
+			SET kind=excluded.kind, remote_id=excluded.remote_id, credentials=excluded.credentials
+		`, fold(identity.Account), identity.Network, identity.Kind, string(identity.ID), sealed); err != nil {
+			return err
+		}
+		return s.noteChange(ctx, identity.Account, bridge.IdentityChanged)
+	})
+	return wrap(err, "set %s identity of %s", identity.Network, identity.Account)
+}
+
+// RemoveIdentity takes an account off a network. What waits in the outbox for
+// that network goes too: it must not be sent months later, or as somebody else.
+// Messages that came from there stay in the inbox. The errors are
+// [bridge.ErrNoAccount] and [ErrNoIdentity].
+func (s *Store) RemoveIdentity(ctx context.Context, handle bridge.Handle, network string) error {
+	err := s.write(ctx, func(ctx context.Context) error {
+		if err := s.needAccount(ctx, handle); err != nil {
+			return err
+		}
+		removed, err := s.exec(ctx, `DELETE FROM identity WHERE account=$1 AND network=$2`, fold(handle), network)
+		if err != nil {
+			return err
+		} else if removed == 0 {
+			return ErrNoIdentity
+		}
+		if _, err = s.exec(ctx, `DELETE FROM outbox WHERE account=$1 AND network=$2`, fold(handle), network); err != nil {
+			return err
+		}
+		return s.noteChange(ctx, handle, bridge.IdentityChanged)
+	})
+	return wrap(err, "remove %s identity of %s", network, handle)
+}
