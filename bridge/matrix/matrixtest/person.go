@@ -34,8 +34,12 @@ type Person struct {
 // pollTimeout is how long one poll of a person waits for something to happen.
 const pollTimeout = 20 * time.Second
 
-// CreateUser makes an account with the name as its password, signs in and starts
-// to sync; it returns after the first sync.
+// Password returns the password of a person that this package made, for signing
+// in with a client of one's own.
+func Password(name string) string { return name + "-password" }
+
+// CreateUser makes an account with the [Password] of its name, signs in and
+// starts to sync; it returns after the first sync.
 func (s *Server) CreateUser(ctx context.Context, name string) (*Person, error) {
 	client, err := mautrix.NewClient(s.URL, "", "")
 	if err != nil {
@@ -69,9 +73,9 @@ func register(ctx context.Context, client *mautrix.Client, name string) error {
 		return err
 	}
 	mac := hmac.New(sha1.New, []byte(sharedSecret))
-	fmt.Fprintf(mac, "%s\x00%s\x00%s\x00notadmin", challenge.Nonce, name, name)
+	fmt.Fprintf(mac, "%s\x00%s\x00%s\x00notadmin", challenge.Nonce, name, Password(name))
 	request := map[string]any{
-		"nonce": challenge.Nonce, "username": name, "password": name, "admin": false,
+		"nonce": challenge.Nonce, "username": name, "password": Password(name), "admin": false,
 		"mac": hex.EncodeToString(mac.Sum(nil)),
 	}
 	var account struct {
@@ -199,6 +203,13 @@ func (p *Person) Wait(ctx context.Context, what string, match func(*event.Event)
 	}
 }
 
+// Forget drops the events that have come and that no Wait has taken.
+func (p *Person) Forget() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.events = nil
+}
+
 // WaitText waits for a message with that text.
 func (p *Person) WaitText(ctx context.Context, sender id.UserID, text string) (*event.Event, error) {
 	return p.Wait(ctx, fmt.Sprintf("%q from %s", text, sender), func(evt *event.Event) bool {
@@ -245,7 +256,9 @@ func (p *Person) SetPresence(ctx context.Context, presence event.Presence, statu
 	poll := p.poll
 	p.mu.Unlock()
 	poll()
-	err := p.Client.SetPresence(ctx, mautrix.ReqPresence{Presence: presence, StatusMsg: status})
+	// The library leaves an empty status out, and the old one stays.
+	_, err := p.MakeRequest(ctx, http.MethodPut, p.BuildClientURL("v3", "presence", p.UserID, "status"),
+		map[string]any{"presence": presence, "status_msg": status}, nil)
 	if err != nil {
 		return fmt.Errorf("set presence of %s: %w", p.UserID, err)
 	}

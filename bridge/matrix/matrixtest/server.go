@@ -2,7 +2,6 @@ package matrixtest
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -33,8 +32,11 @@ type Options struct {
 	// Addr is the address to listen on. Empty means a free port on loopback,
 	// which stays the same over Restart.
 	Addr string
-	// Log takes the homeserver's own warnings; nil drops them.
+	// Log is told what takes long, such as building; nil drops it.
 	Log io.Writer
+	// ServerLog takes the homeserver's own warnings; nil drops them. What it
+	// says when it does not start is part of the error.
+	ServerLog io.Writer
 }
 
 // Server is a running homeserver. Its methods may be called from any goroutine,
@@ -61,6 +63,9 @@ const stopTimeout = 10 * time.Second
 func Start(ctx context.Context, options Options) (*Server, error) {
 	if options.Log == nil {
 		options.Log = io.Discard
+	}
+	if options.ServerLog == nil {
+		options.ServerLog = io.Discard
 	}
 	bin, err := Build(ctx, options.Log)
 	if err != nil {
@@ -124,7 +129,8 @@ func (s *Server) prepare(ctx context.Context) error {
 func (s *Server) start(ctx context.Context) error {
 	cmd := exec.Command(filepath.Join(s.bin, "dendrite"), "--config", "dendrite.yaml", "--http-bind-address", s.addr)
 	cmd.Dir = s.dir
-	cmd.Stdout, cmd.Stderr = s.options.Log, s.options.Log
+	log := &tail{to: s.options.ServerLog}
+	cmd.Stdout, cmd.Stderr = log, log
 	dieWithParent(cmd)
 	started, exited := startLocked(cmd)
 	if err := <-started; err != nil {
@@ -133,11 +139,11 @@ func (s *Server) start(ctx context.Context) error {
 	s.mu.Lock()
 	s.cmd, s.exited = cmd, exited
 	s.mu.Unlock()
-	err := s.awaitAnswer(ctx, exited)
-	if err != nil {
-		s.signal(syscall.SIGKILL)
+	if err := s.awaitAnswer(ctx, exited); err != nil {
+		_ = s.halt(syscall.SIGKILL)
+		return fmt.Errorf("start Dendrite: %w; its log ends with: %s", err, log.text())
 	}
-	return err
+	return nil
 }
 
 // awaitAnswer polls the client API until it answers, the process ends or the
@@ -158,15 +164,13 @@ func (s *Server) awaitAnswer(ctx context.Context, exited <-chan error) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("wait for Dendrite to answer: %w", ctx.Err())
+			return fmt.Errorf("it does not answer: %w", ctx.Err())
 		case err := <-exited:
-			return fmt.Errorf("start Dendrite: it ended at once (%w): its log says why", errors.Join(err, errExited))
+			return fmt.Errorf("it ended at once: %w", err)
 		case <-ticker.C:
 		}
 	}
 }
-
-var errExited = errors.New("process has ended")
 
 // Restart stops the homeserver in good order and starts it again on the same
 // address with the same data.
@@ -217,9 +221,6 @@ func (s *Server) halt(sig syscall.Signal) error {
 		return fmt.Errorf("stop Dendrite: it did not end within %s and was killed", stopTimeout)
 	}
 }
-
-// signal ends a process that did not come up.
-func (s *Server) signal(sig syscall.Signal) { _ = s.halt(sig) }
 
 func (s *Server) removeData() {
 	if s.options.Dir == "" {
