@@ -445,3 +445,5 @@ func newDB(t *testing.T) *dbutil.Database {
 func testLog(t *testing.T) zerolog.Logger {
 	return zerolog.New(zerolog.NewTestWriter(t)).Level(zerolog.DebugLevel)
 }
+
+func isRefused(err error) bool { return errors.Is(err, bridge.ErrRefused) }
