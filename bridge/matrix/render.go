@@ -125,6 +125,9 @@ func renderMessage(evt *event.Event) rendering {
 	if !ok {
 		return notice("[a message that the gateway cannot read]")
 	}
+	if len(evt.Content.Raw) == 0 {
+		return notice("[a message that was deleted]")
+	}
 	if content.RelatesTo.GetReplaceID() == "" || content.NewContent == nil {
 		return renderContent(content)
 	}

@@ -42,7 +42,7 @@ func TestRender(t *testing.T) {
 		{"unknown type", "m.room.message", `{"msgtype":"com.example.x"}`, notice("[a message that cannot be shown here: com.example.x]")},
 		{"malformed", "m.room.message", `{"msgtype":"m.text","body":[1]}`, notice("[a message that the gateway cannot read]")},
 		{"malformed picture", "m.room.message", `{"msgtype":"m.image","body":"a","info":7}`, notice("[a message that the gateway cannot read]")},
-		{"redacted", "m.room.message", `{}`, notice("[a message that cannot be shown here: ]")},
+		{"redacted", "m.room.message", `{}`, notice("[a message that was deleted]")},
 		{"sticker", "m.sticker", `{"body":"party"}`, said("[sticker: party]")},
 		{"encrypted", "m.room.encrypted", `{"algorithm":"m.megolm.v1.aes-sha2"}`, notice("[encrypted message: this room is encrypted, and the gateway cannot read it yet]")},
 		{"encrypted and malformed", "m.room.encrypted", `{"algorithm":7}`, notice("[encrypted message: this room is encrypted, and the gateway cannot read it yet]")},
