@@ -1,0 +1,309 @@
+package matrix
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+
+	"github.com/rs/zerolog"
+	"maunium.net/go/mautrix"
+	"maunium.net/go/mautrix/id"
+
+	"papillon/bridge"
+)
+
+// account is an MSN user on Matrix: so far always a ghost. What depends on how
+// the account exists there is the client it acts through and its preparation;
+// everything else is the same for every kind.
+type account struct {
+	network *Network
+	owner   bridge.Handle
+	user    id.UserID
+	client  *mautrix.Client
+	events  bridge.Receiver
+	feed    *feed
+	log     zerolog.Logger
+
+	life context.Context // ends with Close, or with the network
+	end  context.CancelFunc
+	work sync.WaitGroup // background work of the account
+	wake chan struct{}  // pokes tend
+
+	preparing sync.Mutex    // held while the account is made ready
+	writing   chan struct{} // held while presence is written and sessions change
+	making    sync.Mutex    // held while a direct room is looked for or made
+	ignoring  sync.Mutex    // held while the list of ignored people is changed
+
+	mu       sync.Mutex
+	ready    bool // registered and named, since the homeserver last came up
+	name     string
+	presence bridge.Presence
+	written  bool // the homeserver has the presence
+	session  *session
+	watched  map[id.UserID]*watch
+	names    map[id.UserID]string // last reported
+	typing   map[id.RoomID]map[id.UserID]bool
+	invites  map[id.RoomID]invite // seen and neither joined nor left yet
+	listed   bool                 // joined rooms were read into the room state
+}
+
+var (
+	_ bridge.Account    = (*account)(nil)
+	_ bridge.Typist     = (*account)(nil)
+	_ bridge.Gatekeeper = (*account)(nil)
+	_ bridge.Renamer    = (*account)(nil)
+)
+
+// openers makes accounts by the kind of their login.
+var openers = map[string]func(*Network, bridge.Login) (id.UserID, *mautrix.Client, error){
+	"":      openGhost,
+	"ghost": openGhost,
+}
+
+// openGhost checks the id of a ghost, or makes it from the handle.
+func openGhost(n *Network, login bridge.Login) (id.UserID, *mautrix.Client, error) {
+	user := id.UserID(login.ID)
+	if user == "" {
+		var err error
+		if user, err = n.ghosts.idOf(login.Account); err != nil {
+			return "", nil, err
+		}
+	}
+	if !n.ghosts.owns(user) || user == n.ghosts.bot || len(user) > id.UserIDMaxLength {
+		return "", nil, fmt.Errorf("%s cannot be a ghost: its id must be like @%sname:%s", user, n.ghosts.prefix, n.ghosts.domain)
+	}
+	return user, n.client(user), nil
+}
+
+// Open implements [bridge.Network]. From then on the events of the account's
+// rooms reach the receiver; all accounts are to be open before the homeserver
+// can reach [Network.Handler], because what comes for an account that is not
+// open is refused. Opening an account again takes the place of the one that is
+// open. The context bounds the call only.
+func (n *Network) Open(_ context.Context, login bridge.Login, events bridge.Receiver) (bridge.Account, error) {
+	opener, ok := openers[login.Kind]
+	if !ok {
+		return nil, fmt.Errorf("open %s on Matrix: the kind %q is not known: use ghost", login.Account, login.Kind)
+	}
+	user, client, err := opener(n, login)
+	if err != nil {
+		return nil, fmt.Errorf("open %s on Matrix: %w", login.Account, err)
+	}
+	a := &account{
+		network: n, owner: login.Account, user: user, client: client, events: events, feed: newFeed(),
+		log:     n.log.With().Str("account", string(login.Account)).Logger(),
+		wake:    make(chan struct{}, 1),
+		writing: make(chan struct{}, 1),
+		name:    login.Name, presence: bridge.Presence{Show: bridge.Offline},
+		watched: make(map[id.UserID]*watch), names: make(map[id.UserID]string),
+		typing: make(map[id.RoomID]map[id.UserID]bool), invites: make(map[id.RoomID]invite),
+	}
+	a.life, a.end = context.WithCancel(n.life)
+	n.mu.Lock()
+	before := n.accounts[user]
+	if before != nil && before.owner != login.Account {
+		n.mu.Unlock()
+		a.end()
+		return nil, fmt.Errorf("open %s on Matrix: %s is the ghost of %s already: link it with another id", login.Account, user, before.owner)
+	}
+	n.accounts[user] = a
+	n.mu.Unlock()
+	if before != nil {
+		before.halt()
+	}
+	a.work.Go(func() { a.feed.run(a.life, a.events) })
+	a.work.Go(func() { a.tend(a.life) })
+	if state, known := n.reach.now(); known {
+		a.connectionChanged(state)
+	}
+	return a, nil
+}
+
+// Close implements [bridge.Account]. It says nothing to the homeserver: a
+// gateway that ends its users' presence sets it offline first.
+func (a *account) Close() error {
+	n := a.network
+	n.mu.Lock()
+	if n.accounts[a.user] == a {
+		delete(n.accounts, a.user)
+	}
+	n.mu.Unlock()
+	a.halt()
+	return nil
+}
+
+// halt ends the background work and waits for it.
+func (a *account) halt() {
+	a.mu.Lock() // so that no session starts from here on
+	a.end()
+	a.mu.Unlock()
+	a.work.Wait()
+}
+
+// ID implements [bridge.Account].
+func (a *account) ID() bridge.RemoteID { return bridge.RemoteID(a.user) }
+
+// Roster implements [bridge.Account]: Matrix keeps no contacts for a ghost.
+func (a *account) Roster(context.Context) ([]bridge.Contact, error) { return nil, nil }
+
+// Lookup implements [bridge.Account]. A profile that is not shown to us, which
+// is the choice of some homeservers, still belongs to somebody.
+func (a *account) Lookup(ctx context.Context, contact bridge.RemoteID) (bridge.Contact, error) {
+	user := id.UserID(contact)
+	if checked, ok := a.network.ghosts.parseContact(string(user)); !ok || checked != user {
+		return bridge.Contact{}, fmt.Errorf("look up %q: %w", contact, bridge.ErrNoSuchContact)
+	}
+	if err := a.ensureReady(ctx); err != nil {
+		return bridge.Contact{}, fmt.Errorf("look up %s: %w", contact, err)
+	}
+	var profile *mautrix.RespUserProfile
+	err := a.network.call(ctx, func(ctx context.Context) (err error) {
+		profile, err = a.client.GetProfile(ctx, user)
+		return err
+	})
+	switch {
+	case err == nil:
+		return bridge.Contact{ID: contact, Name: oneLine(profile.DisplayName)}, nil
+	case notThere(err):
+		return bridge.Contact{}, fmt.Errorf("look up %s: %w", contact, bridge.ErrNoSuchContact)
+	case forbidden(err):
+		return bridge.Contact{ID: contact}, nil
+	}
+	return bridge.Contact{}, fmt.Errorf("look up %s: %w", contact, err)
+}
+
+// Rename implements [bridge.Renamer].
+func (a *account) Rename(ctx context.Context, name string) error {
+	a.mu.Lock()
+	a.name = name
+	a.mu.Unlock()
+	if err := a.ensureReady(ctx); err != nil {
+		return fmt.Errorf("rename %s: %w", a.user, err)
+	}
+	if err := a.setName(ctx, name); err != nil {
+		return fmt.Errorf("rename %s: %w", a.user, err)
+	}
+	return nil
+}
+
+func (a *account) setName(ctx context.Context, name string) error {
+	err := a.network.call(ctx, func(ctx context.Context) error { return a.client.SetDisplayName(ctx, name) })
+	if err != nil && final(err) {
+		return refused(err)
+	}
+	return err
+}
+
+// ensureReady registers the ghost and gives it its name, once in the life of
+// the account and again after the homeserver was away: it may have come back
+// with another database.
+func (a *account) ensureReady(ctx context.Context) error {
+	a.preparing.Lock()
+	defer a.preparing.Unlock()
+	a.mu.Lock()
+	ready, name := a.ready, a.name
+	a.mu.Unlock()
+	if ready {
+		return nil
+	}
+	if err := a.register(ctx); err != nil {
+		return fmt.Errorf("register %s: %w", a.user, err)
+	}
+	if name != "" {
+		var profile *mautrix.RespUserProfile
+		err := a.network.call(ctx, func(ctx context.Context) (err error) {
+			profile, err = a.client.GetProfile(ctx, a.user)
+			return err
+		})
+		if err != nil || profile.DisplayName != name {
+			if err := a.setName(ctx, name); err != nil {
+				return fmt.Errorf("name %s: %w", a.user, err)
+			}
+		}
+	}
+	a.mu.Lock()
+	a.ready = true
+	a.mu.Unlock()
+	return nil
+}
+
+// register makes the ghost; one that is there already is as good.
+func (a *account) register(ctx context.Context) error {
+	err := a.network.call(ctx, func(ctx context.Context) error {
+		_, err := a.client.MakeRequest(ctx, http.MethodPost, a.client.BuildClientURL("v3", "register"),
+			&mautrix.ReqRegister[any]{Username: a.user.Localpart(), Type: mautrix.AuthTypeAppservice, InhibitLogin: true}, nil)
+		return err
+	})
+	if err != nil && !errors.Is(err, mautrix.MUserInUse) {
+		return err
+	}
+	return a.network.state.MarkRegistered(ctx, a.user)
+}
+
+// connectionChanged tells the receiver, and takes up the account's own work
+// again when the homeserver is back.
+func (a *account) connectionChanged(state bridge.ConnectionChanged) {
+	a.feed.put(feedKey{kind: "connection"}, state)
+	if !state.Up {
+		return
+	}
+	a.mu.Lock()
+	a.ready, a.written = false, false
+	session := a.session
+	a.mu.Unlock()
+	poke(a.wake)
+	if session != nil {
+		poke(session.ask)
+	}
+}
+
+// tend keeps the homeserver's idea of the account as it should be: registered,
+// named, and with the presence that was set last. It tries again what failed,
+// and says the presence again where no sync does.
+func (a *account) tend(ctx context.Context) {
+	var failures backoff
+	for {
+		pause := a.network.options.RefreshPresence
+		if !a.network.reach.down() {
+			if err := a.settle(ctx); err != nil && ctx.Err() == nil {
+				a.log.Debug().Err(err).Msg("Account is not ready yet")
+				pause = failures.fail()
+			} else {
+				failures.reset()
+			}
+		}
+		if !wait(ctx, pause, a.wake) {
+			return
+		}
+	}
+}
+
+// settle does what tend finds undone.
+func (a *account) settle(ctx context.Context) error {
+	if err := a.ensureReady(ctx); err != nil {
+		return err
+	}
+	if !a.acquire(ctx) {
+		return ctx.Err()
+	}
+	defer a.release()
+	if !a.presenceDue() {
+		return nil
+	}
+	return a.writePresence(ctx)
+}
+
+// acquire takes the right to write presence; false means that the context
+// ended before.
+func (a *account) acquire(ctx context.Context) bool {
+	select {
+	case a.writing <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (a *account) release() { <-a.writing }

@@ -1,0 +1,128 @@
+package matrix
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"maunium.net/go/mautrix"
+
+	"papillon/bridge"
+)
+
+// reach knows whether the homeserver can be worked with, and tells the
+// accounts when that changes. Only its own probes decide; calls that fail make
+// it probe at once.
+type reach struct {
+	network *Network
+	doubt   chan struct{} // pokes the prober
+
+	mu    sync.Mutex
+	known bool
+	last  bridge.ConnectionChanged
+}
+
+// probeTimeout bounds one probe: a homeserver that takes longer is of no use.
+const probeTimeout = 10 * time.Second
+
+// confirmDown is the pause before a second probe decides that a homeserver
+// that did answer no longer does.
+const confirmDown = time.Second
+
+// unstableBusy is how a homeserver says that it knows the presence "busy"
+// (MSC3026).
+const unstableBusy = "org.matrix.msc3026.busy_presence"
+
+func newReach(n *Network) *reach {
+	return &reach{network: n, doubt: make(chan struct{}, 1)}
+}
+
+// suspect makes the prober look at once.
+func (r *reach) suspect() { poke(r.doubt) }
+
+// now returns what is known; known is false before the first probe.
+func (r *reach) now() (state bridge.ConnectionChanged, known bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.last, r.known
+}
+
+// down says whether the homeserver is known not to answer.
+func (r *reach) down() bool {
+	state, known := r.now()
+	return known && !state.Up
+}
+
+// run probes until the context ends.
+func (r *reach) run(ctx context.Context) {
+	var failures backoff
+	for {
+		pause := r.network.options.ProbeInterval
+		state := r.look(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		r.set(state)
+		if state.Up {
+			failures.reset()
+		} else {
+			pause = min(failures.fail(), pause)
+		}
+		if !wait(ctx, pause, r.doubt) {
+			return
+		}
+	}
+}
+
+// look probes, and a second time before a homeserver that was well is
+// reported as down: a restart should not frighten anybody.
+func (r *reach) look(ctx context.Context) bridge.ConnectionChanged {
+	state := r.probe(ctx)
+	if was, _ := r.now(); was.Up && !state.Up && wait(ctx, confirmDown, nil) {
+		state = r.probe(ctx)
+	}
+	return state
+}
+
+// probe asks whether the homeserver is there and whether it knows the gateway.
+func (r *reach) probe(ctx context.Context) bridge.ConnectionChanged {
+	n := r.network
+	ctx, cancel := context.WithTimeout(mautrix.WithMaxRetries(ctx, 0), probeTimeout)
+	defer cancel()
+	client := n.client("")
+	versions, err := client.Versions(ctx)
+	if err != nil {
+		n.log.Debug().Err(err).Msg("Homeserver does not answer")
+		return bridge.ConnectionChanged{Reason: fmt.Sprintf(
+			"the Matrix server %s cannot be reached: messages wait until it is back", n.options.Domain)}
+	}
+	n.busy.Store(versions.UnstableFeatures[unstableBusy])
+	if _, err := client.Whoami(ctx); tokenRefused(err) {
+		return bridge.ConnectionChanged{Reason: fmt.Sprintf(
+			"the Matrix server %s does not know this gateway: give it the gateway's registration file and restart it", n.options.Domain)}
+	} else if err != nil && unreachable(err) {
+		return bridge.ConnectionChanged{Reason: fmt.Sprintf(
+			"the Matrix server %s does not answer: messages wait until it does", n.options.Domain)}
+	}
+	return bridge.ConnectionChanged{Up: true}
+}
+
+// set keeps the result of a probe and passes a change on.
+func (r *reach) set(state bridge.ConnectionChanged) {
+	r.mu.Lock()
+	same := r.known && r.last == state
+	r.known, r.last = true, state
+	r.mu.Unlock()
+	if same {
+		return
+	}
+	if state.Up {
+		r.network.log.Info().Str("homeserver", r.network.options.HomeserverURL).Msg("Homeserver answers")
+	} else {
+		r.network.log.Warn().Str("homeserver", r.network.options.HomeserverURL).Msg(state.Reason)
+	}
+	for _, a := range r.network.open() {
+		a.connectionChanged(state)
+	}
+}

@@ -1,0 +1,324 @@
+package matrix
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"maunium.net/go/mautrix/event"
+	"maunium.net/go/mautrix/id"
+
+	"papillon/bridge"
+)
+
+// handle takes care of one event of a room: when it returns nil the event may
+// be acknowledged. The caller holds the room's lock. An event that no account
+// is concerned with is taken care of.
+func (n *Network) handle(ctx context.Context, evt *event.Event) error {
+	if n.seen.has(evt.ID) {
+		return nil
+	}
+	err := n.dispatch(ctx, evt)
+	if err == nil {
+		n.seen.add(evt.ID)
+	}
+	return err
+}
+
+// dispatch sorts by what matters first: memberships change what is known of a
+// room, whoever sent them; everything else that our own ghosts did is an echo.
+func (n *Network) dispatch(ctx context.Context, evt *event.Event) error {
+	switch {
+	case evt.Type == event.StateMember:
+		return n.member(ctx, evt)
+	case evt.StateKey != nil || n.ghosts.owns(evt.Sender):
+		return nil
+	}
+	message, ok := render(evt)
+	if !ok {
+		return nil
+	}
+	accounts, err := n.accountsIn(ctx, evt.RoomID)
+	if err != nil {
+		return err
+	}
+	for _, a := range accounts {
+		if err := a.message(ctx, evt, message); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// future is how far ahead of ours a sender's clock may be before it is not
+// believed.
+const future = 5 * time.Minute
+
+// sentAt returns when an event was sent, as its homeserver says.
+func sentAt(evt *event.Event, now time.Time) time.Time {
+	sent := time.UnixMilli(evt.Timestamp)
+	if evt.Timestamp <= 0 || sent.After(now.Add(future)) {
+		return now
+	}
+	return sent
+}
+
+// message hands a message to the account's receiver.
+func (a *account) message(ctx context.Context, evt *event.Event, message rendering) error {
+	chat, err := a.chatOf(ctx, evt.RoomID, evt.Sender)
+	if err != nil {
+		return err
+	}
+	return a.receive(ctx, bridge.MessageReceived{
+		ID:   string(evt.ID),
+		Chat: chat,
+		From: a.contactIn(ctx, evt.RoomID, evt.Sender),
+		Kind: message.kind,
+		Text: message.text,
+		Sent: sentAt(evt, time.Now()),
+	})
+}
+
+// receive hands an event over. One that the user does not let through is dealt
+// with as well.
+func (a *account) receive(ctx context.Context, evt bridge.Event) error {
+	err := a.events.Receive(ctx, evt)
+	if err != nil && !errors.Is(err, bridge.ErrUnwelcome) {
+		return fmt.Errorf("receive for %s: %w", a.owner, err)
+	}
+	return nil
+}
+
+// contactIn returns somebody with the name used in a room.
+func (a *account) contactIn(ctx context.Context, room id.RoomID, user id.UserID) bridge.Contact {
+	contact := bridge.Contact{ID: bridge.RemoteID(user)}
+	member, err := a.network.state.TryGetMember(ctx, room, user)
+	if err != nil {
+		a.log.Debug().Err(err).Str("room", string(room)).Msg("Member cannot be read")
+	} else if member != nil {
+		contact.Name = oneLine(member.Displayname)
+	}
+	return contact
+}
+
+// member handles a change of somebody's membership.
+func (n *Network) member(ctx context.Context, evt *event.Event) error {
+	content, ok := evt.Content.Parsed.(*event.MemberEventContent)
+	target := id.UserID(evt.GetStateKey())
+	if !ok || target == "" {
+		return nil
+	}
+	if err := n.state.SetMember(ctx, evt.RoomID, target, content); err != nil {
+		return fmt.Errorf("store the membership of %s: %w", target, err)
+	}
+	if n.ghosts.owns(target) {
+		return n.ghostMember(ctx, target, evt)
+	}
+	accounts, err := n.accountsIn(ctx, evt.RoomID)
+	if err != nil {
+		return err
+	}
+	for _, a := range accounts {
+		if err := a.peerMember(ctx, target, evt); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ghostMember handles what happens to one of our own.
+func (n *Network) ghostMember(ctx context.Context, ghost id.UserID, evt *event.Event) error {
+	a, membership := n.account(ghost), evt.Content.AsMember().Membership
+	switch {
+	case a == nil && membership == event.MembershipInvite:
+		return n.declineFor(ctx, ghost, evt.RoomID)
+	case a == nil || n.ghosts.owns(evt.Sender):
+		return nil
+	case membership == event.MembershipInvite:
+		return a.invited(ctx, evt)
+	case membership.IsLeaveOrBan(): // kicked
+		return a.forgetRoom(ctx, evt.RoomID)
+	}
+	return nil
+}
+
+// declineFor leaves a room for a ghost whose account is not open. One that was
+// never registered is not made for that.
+func (n *Network) declineFor(ctx context.Context, ghost id.UserID, room id.RoomID) error {
+	registered, err := n.state.IsRegistered(ctx, ghost)
+	if err != nil {
+		return fmt.Errorf("read whether %s is registered: %w", ghost, err)
+	}
+	n.log.Debug().Str("ghost", string(ghost)).Msg("Invite to a ghost without an account")
+	if !registered || ghost == n.ghosts.bot {
+		return nil
+	}
+	err = n.call(ctx, func(ctx context.Context) error {
+		_, err := n.client(ghost).LeaveRoom(ctx, room)
+		return err
+	})
+	if err != nil && !final(err) {
+		return fmt.Errorf("decline for %s: %w", ghost, err)
+	}
+	return nil
+}
+
+// invited handles an invite. Whoever may reach the user has the ghost in the
+// room at once, so that the first message arrives; anybody else is declined.
+// Doing it twice does no harm. The caller holds the room's lock.
+func (a *account) invited(ctx context.Context, evt *event.Event) error {
+	content := evt.Content.AsMember()
+	if a.network.ghosts.owns(evt.Sender) {
+		return nil
+	}
+	pending := invite{from: evt.Sender, direct: content.IsDirect}
+	a.mu.Lock()
+	a.invites[evt.RoomID] = pending
+	a.mu.Unlock()
+	err := a.events.Receive(ctx, bridge.ContactRequested{
+		From: bridge.Contact{ID: bridge.RemoteID(evt.Sender), Name: inviterName(evt)},
+		Note: oneLine(content.Reason),
+	})
+	switch {
+	case errors.Is(err, bridge.ErrUnwelcome):
+		return a.leave(ctx, evt.RoomID)
+	case err != nil:
+		return fmt.Errorf("receive for %s: %w", a.owner, err)
+	}
+	return a.accept(ctx, evt.RoomID, pending)
+}
+
+// inviterName finds the inviter's name in what an invite shows of the room.
+func inviterName(evt *event.Event) string {
+	for _, state := range evt.Unsigned.InviteRoomState {
+		if state.Type.Type != event.StateMember.Type || state.GetStateKey() != string(evt.Sender) {
+			continue
+		}
+		if name, ok := state.Content.Raw["displayname"].(string); ok {
+			return oneLine(name)
+		}
+	}
+	return ""
+}
+
+// accept joins a room the account was invited to. A direct room, or one that
+// turns out to hold nobody else, becomes the inviter's. An invite that does not
+// hold any more is forgotten.
+func (a *account) accept(ctx context.Context, room id.RoomID, pending invite) error {
+	if err := a.join(ctx, room); err != nil && !final(err) {
+		return fmt.Errorf("join %s: %w", room, err)
+	} else if err != nil {
+		a.log.Debug().Err(err).Str("room", string(room)).Msg("Invite does not hold any more")
+		return a.leave(ctx, room)
+	}
+	a.mu.Lock()
+	delete(a.invites, room)
+	a.mu.Unlock()
+	if !pending.direct {
+		others, err := a.others(ctx, room)
+		if err != nil || len(others) != 1 || others[0] != pending.from {
+			return err
+		}
+	}
+	return a.setDirectRoom(ctx, pending.from, room)
+}
+
+// peerMember handles what somebody else does in a room the account is in.
+func (a *account) peerMember(ctx context.Context, user id.UserID, evt *event.Event) error {
+	contact, ok, err := a.network.options.Chats.ChatContact(ctx, a.owner, Name, string(evt.RoomID))
+	if err != nil {
+		return fmt.Errorf("find the contact of %s: %w", evt.RoomID, err)
+	}
+	direct := ok && id.UserID(contact) == user
+	content := evt.Content.AsMember()
+	switch {
+	case content.Membership == event.MembershipJoin:
+		return a.named(ctx, user, oneLine(content.Displayname), direct)
+	case direct && content.Membership.IsLeaveOrBan():
+		return a.abandoned(ctx, user, evt.RoomID)
+	}
+	return nil
+}
+
+// named reports the name of a contact when it is new.
+func (a *account) named(ctx context.Context, user id.UserID, name string, direct bool) error {
+	a.mu.Lock()
+	_, followed := a.watched[user]
+	last := a.names[user]
+	a.mu.Unlock()
+	if last == name || !direct && !followed {
+		return nil
+	}
+	if err := a.receive(ctx, bridge.ContactRenamed{Contact: bridge.Contact{ID: bridge.RemoteID(user), Name: name}}); err != nil {
+		return err
+	}
+	a.mu.Lock()
+	a.names[user] = name
+	a.mu.Unlock()
+	return nil
+}
+
+// abandoned handles that a contact left the direct room, or declined to come.
+// The room is over: it is forgotten, the ghost leaves it too unless others are
+// there, and the next message makes a new one. Clients do the same; an invite
+// back into a room that somebody closed would need a right that the ghost has
+// in its own rooms only.
+func (a *account) abandoned(ctx context.Context, user id.UserID, room id.RoomID) error {
+	if err := a.receive(ctx, bridge.ContactWithdrew{Contact: bridge.RemoteID(user)}); err != nil {
+		return err
+	}
+	others, err := a.others(ctx, room)
+	if err != nil {
+		return err
+	}
+	if len(others) == 0 {
+		if err := a.leave(ctx, room); err != nil {
+			return err
+		}
+	}
+	return a.forgetRoom(ctx, room)
+}
+
+// typingEvent handles m.typing, which lists everybody who types in a room now,
+// and reports who began and who ceased. Nothing is lost when it cannot.
+func (a *account) typingEvent(ctx context.Context, evt *event.Event) {
+	content, ok := evt.Content.Parsed.(*event.TypingEventContent)
+	if !ok {
+		return
+	}
+	now := make(map[id.UserID]bool, len(content.UserIDs))
+	for _, user := range content.UserIDs {
+		if !a.network.ghosts.owns(user) {
+			now[user] = true
+		}
+	}
+	a.mu.Lock()
+	before := a.typing[evt.RoomID]
+	if len(now) == 0 {
+		delete(a.typing, evt.RoomID)
+	} else {
+		a.typing[evt.RoomID] = now
+	}
+	a.mu.Unlock()
+	for user := range now {
+		if !before[user] {
+			a.typingSeen(ctx, evt.RoomID, user, true)
+		}
+	}
+	for user := range before {
+		if !now[user] {
+			a.typingSeen(ctx, evt.RoomID, user, false)
+		}
+	}
+}
+
+func (a *account) typingSeen(ctx context.Context, room id.RoomID, user id.UserID, typing bool) {
+	chat, err := a.chatOf(ctx, room, user)
+	if err != nil {
+		a.log.Debug().Err(err).Str("room", string(room)).Msg("Typing in a room that cannot be read")
+		return
+	}
+	a.feed.put(feedKey{kind: "typing", where: string(room), who: string(user)},
+		bridge.TypingSeen{Chat: chat, From: a.contactIn(ctx, room, user), Typing: typing})
+}
