@@ -1,157 +1,157 @@
-// Package handle translates between MSN handles and the addresses of people on
-// other networks. Everything here is a pure function: the same address gives
-// the same handle for ever, and the way back is exact. Which handle belongs to
-// whom is stored elsewhere.
+// Package handle turns the addresses of people on the networks into MSN user
+// handles and back.
 //
-// An address has a local part and a domain: "bob" and "matrix.org" for
-// @bob:matrix.org as for the JID bob@matrix.org, both of which are the handle
-// bob@matrix.org. Handles are compared without case and old clients know few
-// characters, so every byte of a local part that is not a small letter, a digit
-// or one of . _ - + is written as =xx, the way Matrix escapes ids.
+// An MSN client knows its contacts by their handles and stores them, so a
+// handle has to stay the same for ever and must lead back to the one person it
+// was made for. Most people get the direct form of [Encode]: bob@matrix.org
+// for @bob:matrix.org and for the JID bob@matrix.org alike. It can be inverted
+// by [Decode] without any stored state, which is how somebody whom nobody has
+// met yet is found when a user types a handle. Whose direct form is too long,
+// or belongs to somebody on another network already, gets the one-way form of
+// [Alias], which has to be stored with the person.
+//
+// Everything here is a pure function and safe from any goroutine. Every handle
+// that is returned is one that [msnp.ParseHandle] accepts and leaves as it is.
 package handle
 
 import (
-	"crypto/sha256"
-	"encoding/base32"
-	"encoding/hex"
 	"strings"
 
 	"papillon/msnp"
 )
 
-// escape begins an escaped byte; two hexadecimal digits follow.
-const escape = '='
+// hexDigits are the digits of an escape. Lower case, because handles are
+// compared without case and are in lower case when canonical.
+const hexDigits = "0123456789abcdef"
 
-// plain says whether a byte stands for itself.
-func plain(c byte) bool {
-	return 'a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '.' || c == '_' || c == '-' || c == '+'
-}
-
-// Encode makes the handle of an address. Domains are compared without case on
-// all networks, so the domain goes in small letters; the local part keeps its
-// case by way of escapes. Ok is false when a half is empty or the handle would
-// be longer than [msnp.MaxHandle]; such an address takes an [Alias].
+// Encode makes the direct handle of the person whose address has the given
+// halves, as they stand before and behind the @: "bob", "matrix.org" becomes
+// bob@matrix.org.
+//
+// The letters a to z, the digits and ". _ - +" stay. Every other byte becomes
+// "=" and two hexadecimal digits in lower case, as in Matrix user ids
+// (Matrix specification, appendix 4.2.1.2): upper-case letters, "=" itself,
+// "%", "/", "@", the ":" of a port, each byte of a character in UTF-8. The
+// escape of upper case keeps "Bob" and "bob" apart, which the networks may
+// tell from each other in the local half, while MSN compares without case. A
+// domain is compared without case everywhere, so its ASCII letters are put into
+// lower case first.
+//
+// Ok is false, and the handle empty, when a half is empty or the handle would
+// be longer than [msnp.MaxHandle] bytes; use [Alias] for the latter. Different
+// addresses never get the same handle.
 func Encode(local, domain string) (h msnp.Handle, ok bool) {
 	if local == "" || domain == "" {
 		return "", false
 	}
-	var b strings.Builder
-	encode(&b, local)
-	b.WriteByte('@')
-	encode(&b, strings.ToLower(domain))
-	if b.Len() > msnp.MaxHandle {
+	domain = lowerASCII(domain)
+	size := escapedLen(local) + 1 + escapedLen(domain)
+	if size > msnp.MaxHandle {
 		return "", false
 	}
-	return msnp.Handle(b.String()), true
+	b := make([]byte, 0, size)
+	b = appendEscaped(b, local)
+	b = append(b, '@')
+	b = appendEscaped(b, domain)
+	return msnp.Handle(b), true
 }
 
-// encode writes one half with its escapes.
-func encode(b *strings.Builder, half string) {
-	const digits = "0123456789abcdef"
-	for i := range len(half) {
-		if c := half[i]; plain(c) {
-			b.WriteByte(c)
-		} else {
-			b.Write([]byte{escape, digits[c>>4], digits[c&15]})
-		}
-	}
-}
-
-// Decode is the inverse of [Encode]. Ok is false for what Encode cannot have
-// made: a broken escape, or one of a byte that stands for itself.
+// Decode returns the halves of the address that [Encode] made a handle of, the
+// domain in lower case. Ok is false for every handle that Encode cannot have
+// made: one with a broken escape, with an escape where none is needed ("=61"
+// for "a"), with other characters, too long, or without exactly one @ between
+// two halves. The handles of [Alias] are among those.
 func Decode(h msnp.Handle) (local, domain string, ok bool) {
-	l, d, found := strings.Cut(string(h), "@")
-	if !found || len(h) > msnp.MaxHandle {
+	if len(h) > msnp.MaxHandle {
 		return "", "", false
 	}
-	local, ok1 := decode(l)
-	domain, ok2 := decode(d)
-	if !ok1 || !ok2 || domain != strings.ToLower(domain) {
+	local, domain, ok = strings.Cut(string(h), "@")
+	if !ok {
+		return "", "", false
+	}
+	if local, ok = unescape(local); !ok {
+		return "", "", false
+	}
+	if domain, ok = unescape(domain); !ok || domain != lowerASCII(domain) {
 		return "", "", false
 	}
 	return local, domain, true
 }
 
-// decode reads one half.
-func decode(half string) (string, bool) {
-	var b strings.Builder
-	for i := 0; i < len(half); i++ {
-		c := half[i]
-		switch {
-		case plain(c):
-			b.WriteByte(c)
-		case c == escape && i+2 < len(half):
-			raw, err := hex.DecodeString(half[i+1 : i+3])
-			if err != nil || plain(raw[0]) || half[i+1:i+3] != strings.ToLower(half[i+1:i+3]) {
+// plain says whether a byte stands for itself in a handle.
+func plain(c byte) bool {
+	switch {
+	case 'a' <= c && c <= 'z', '0' <= c && c <= '9':
+		return true
+	}
+	return c == '.' || c == '_' || c == '-' || c == '+'
+}
+
+// escapedLen is the length of what appendEscaped appends.
+func escapedLen(s string) int {
+	n := len(s)
+	for i := 0; i < len(s); i++ {
+		if !plain(s[i]) {
+			n += 2
+		}
+	}
+	return n
+}
+
+func appendEscaped(b []byte, s string) []byte {
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; plain(c) {
+			b = append(b, c)
+		} else {
+			b = append(b, '=', hexDigits[c>>4], hexDigits[c&15])
+		}
+	}
+	return b
+}
+
+// unescape inverts appendEscaped; ok is false for what it cannot have
+// appended, and for nothing at all.
+func unescape(s string) (_ string, ok bool) {
+	b := make([]byte, 0, len(s))
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		if c == '=' {
+			if i+2 >= len(s) {
 				return "", false
 			}
-			b.WriteByte(raw[0])
+			high, low := strings.IndexByte(hexDigits, s[i+1]), strings.IndexByte(hexDigits, s[i+2])
+			if high < 0 || low < 0 {
+				return "", false
+			}
+			if c = byte(high<<4 | low); plain(c) {
+				return "", false
+			}
 			i += 2
-		default:
+		} else if !plain(c) {
 			return "", false
 		}
+		b = append(b, c)
 	}
-	return b.String(), b.Len() > 0
+	return string(b), len(b) > 0
 }
 
-const (
-	// aliasName is how much of a name an alias keeps for people to read.
-	aliasName = 20
-	// aliasDigest is how many base32 digits make it unique: 60 bits, so that
-	// nobody meets another alias by chance and few could on purpose.
-	aliasDigest = 12
-)
-
-// Alias makes a short handle for an address whose own is too long or taken. The
-// network is part of what it stands for; aliasDomain is the gateway's.
-func Alias(local, domain, network, aliasDomain string) msnp.Handle {
-	sum := sha256.Sum256([]byte(network + "\x00" + local + "\x00" + strings.ToLower(domain)))
-	digest := strings.ToLower(base32.StdEncoding.EncodeToString(sum[:]))[:aliasDigest]
-	return msnp.Handle(readable(local, aliasName) + "-" + digest + "@" + network + "." + strings.ToLower(aliasDomain))
-}
-
-// Room makes the handle of a room contact: its name, made legal and readable, in
-// the domain "rooms.<domain>". Unlike the others it cannot be turned back.
-func Room(name, domain string) msnp.Handle {
-	return msnp.Handle(readable(name, 2*aliasName) + "@rooms." + strings.ToLower(domain))
-}
-
-// readable keeps the plain characters of a name, at most max of them, and puts
-// one hyphen in place of any run of others. It is never empty.
-func readable(name string, max int) string {
-	var b strings.Builder
-	for _, c := range strings.ToLower(name) {
-		switch {
-		case b.Len() >= max:
-		case c < 0x80 && plain(byte(c)):
-			b.WriteRune(c)
-		case b.Len() > 0 && !strings.HasSuffix(b.String(), "-"):
-			b.WriteByte('-')
+// lowerASCII puts the letters A to Z into lower case and leaves every other
+// byte alone, also where the text is not valid UTF-8: host names are compared
+// so (RFC 4343), and letters beyond ASCII come normalised from the networks.
+func lowerASCII(s string) string {
+	for i := 0; i < len(s); i++ {
+		if s[i]-'A' < 26 {
+			return string(lowerBytes([]byte(s)))
 		}
 	}
-	if s := strings.Trim(b.String(), "-."); s != "" {
-		return s
-	}
-	return "someone"
+	return s
 }
 
-// Unwrap reads a handle from a client whose windows insist on a domain of their
-// own: "bob%matrix.org@hotmail.com" means bob@matrix.org when hotmail.com is
-// among the login domains. Clients may send the percent sign as %25. Anything
-// else is returned as it is.
-func Unwrap(typed string, loginDomains []string) string {
-	at := strings.LastIndexByte(typed, '@')
-	if at < 0 {
-		return typed
-	}
-	for _, d := range loginDomains {
-		if !strings.EqualFold(typed[at+1:], d) {
-			continue
-		}
-		inner := strings.ReplaceAll(typed[:at], "%25", "%")
-		if cut := strings.LastIndexByte(inner, '%'); cut > 0 && cut < len(inner)-1 {
-			return inner[:cut] + "@" + inner[cut+1:]
+func lowerBytes(b []byte) []byte {
+	for i, c := range b {
+		if c-'A' < 26 {
+			b[i] = c + 'a' - 'A'
 		}
 	}
-	return typed
+	return b
 }
