@@ -67,19 +67,15 @@ func (s *seat) left(h Handle) { s.switchboard.Left(h) }
 // errConnectionDied is why a message did not reach an MSN user.
 var errConnectionDied = errors.New("the connection died before the message was through")
 
-// hear implements [participant]: the body goes to the client untouched.
+// hear implements [participant]: the body goes to the client untouched. Between
+// MSN users a message counts as delivered when it is on its way, as on the
+// original service.
 func (s *seat) hear(_ context.Context, said utterance, done func(error)) {
-	var delivered func(bool)
-	if done != nil {
-		delivered = func(ok bool) {
-			if ok {
-				done(nil)
-			} else {
-				done(errConnectionDied)
-			}
-		}
+	if s.switchboard.Message(said.from.member(), said.body, nil) {
+		finish(done, nil)
+	} else {
+		finish(done, errConnectionDied)
 	}
-	s.switchboard.Message(said.from.member(), said.body, delivered)
 }
 
 // Invite implements [msnp.Conversation].

@@ -159,10 +159,12 @@ type Switchboard interface {
 	// Joined sends JOI, Left BYE.
 	Joined(Member)
 	Left(Handle)
-	// Message sends MSG. Delivered is called exactly once, from any
-	// goroutine: with true once the client's TCP stack has acknowledged the
-	// message, with false when the connection died before. It may be nil.
-	Message(from Member, message []byte, delivered func(bool))
+	// Message sends MSG. It returns false when the connection is dead already.
+	// Delivered is called exactly once, from any goroutine: with true once the
+	// client's TCP stack has acknowledged the message, with false when the
+	// connection died before. It may be nil, which is cheaper: the other
+	// side's acknowledgement takes its time and has to be asked for.
+	Message(from Member, message []byte, delivered func(bool)) (queued bool)
 	// Hangup closes the connection.
 	Hangup()
 }

@@ -52,15 +52,16 @@ type receipt struct {
 // send adds one or more whole lines. Build appends them to the buffer it is
 // given; it runs under the queue's lock and must do nothing else. Done, if not
 // nil, is called exactly once, from any goroutine but not under the lock: with
-// true when the client's TCP stack has acknowledged the bytes.
-func (o *outgoing) send(build func([]byte) []byte, done func(bool)) {
+// true when the client's TCP stack has acknowledged the bytes. Queued is false
+// when the connection is of no more use.
+func (o *outgoing) send(build func([]byte) []byte, done func(bool)) (queued bool) {
 	o.mu.Lock()
 	if o.dead || o.last {
 		o.mu.Unlock()
 		if done != nil {
 			done(false)
 		}
-		return
+		return false
 	}
 	before := len(o.queue)
 	o.queue = build(o.queue)
@@ -78,6 +79,7 @@ func (o *outgoing) send(build func([]byte) []byte, done func(bool)) {
 	case start:
 		go o.write()
 	}
+	return !full
 }
 
 // finish lets nothing more be added and closes the sending side once all is

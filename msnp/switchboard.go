@@ -80,9 +80,9 @@ func (s *switchboard) Left(h Handle) { s.sendLine("BYE", string(h)) }
 
 // Message implements [Switchboard]; draft-movva-00 §8.8. Header and body go into
 // the queue together and so into one write: gaim of 2000 reads them at once.
-func (s *switchboard) Message(from Member, message []byte, delivered func(bool)) {
+func (s *switchboard) Message(from Member, message []byte, delivered func(bool)) bool {
 	s.touched()
-	s.out.send(func(b []byte) []byte {
+	return s.out.send(func(b []byte) []byte {
 		return wire.AppendPayload(b, message, "MSG", string(from.Handle), s.dialect.encode(from.Name))
 	}, delivered)
 }
