@@ -3,12 +3,15 @@ package matrixtest
 import (
 	"bytes"
 	"context"
+	"debug/buildinfo"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,6 +21,9 @@ import (
 // BinEnv is the environment variable that names a folder with ready-made
 // binaries of the homeserver. When it is set, nothing is built.
 const BinEnv = "DENDRITE_BIN"
+
+// homeserverModule is what tools/dendrite pins.
+const homeserverModule = "github.com/element-hq/dendrite"
 
 // programs are the commands of Dendrite that the harness runs.
 var programs = []string{"dendrite", "generate-keys"}
@@ -44,7 +50,7 @@ func Build(ctx context.Context, log io.Writer) (string, error) {
 	}
 	module := filepath.Join(root, "tools", "dendrite")
 	dir := filepath.Join(module, "bin")
-	if len(missingPrograms(dir)) == 0 {
+	if built(module, dir) {
 		return dir, nil
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -55,8 +61,8 @@ func Build(ctx context.Context, log io.Writer) (string, error) {
 		return "", fmt.Errorf("lock the homeserver's folder: %w", err)
 	}
 	defer unlock()
-	if len(missingPrograms(dir)) == 0 {
-		return dir, nil // somebody else built them while we waited
+	if built(module, dir) {
+		return dir, nil // by somebody else while we waited
 	}
 	return dir, compile(ctx, module, dir, log)
 }
@@ -71,6 +77,24 @@ func missingPrograms(dir string) []string {
 		}
 	}
 	return missing
+}
+
+// built says whether all programs are there and of the pinned version.
+func built(module, dir string) bool {
+	if len(missingPrograms(dir)) > 0 {
+		return false
+	}
+	pinned, err := os.ReadFile(filepath.Join(module, "go.mod"))
+	if err != nil {
+		return false
+	}
+	info, err := buildinfo.ReadFile(filepath.Join(dir, programs[0]))
+	if err != nil {
+		return false
+	}
+	return slices.ContainsFunc(info.Deps, func(dep *debug.Module) bool {
+		return dep.Path == homeserverModule && strings.Contains(string(pinned), dep.Path+" "+dep.Version+"\n")
+	})
 }
 
 // moduleRoot asks the go command, because the working directory of a test is
@@ -90,17 +114,18 @@ func moduleRoot(ctx context.Context) (string, error) {
 // compile builds all programs into dir.
 func compile(ctx context.Context, module, dir string, log io.Writer) error {
 	fmt.Fprintln(log, "building the Matrix homeserver Dendrite (the first time this takes some minutes) ...")
-	// -mod=mod and no GOFLAGS: flags meant for the module of this package,
+	// -mod=readonly and no GOFLAGS: flags meant for the module of this package,
 	// such as a vendor mode, must not reach the other one.
-	args := []string{"build", "-mod=mod", "-o", dir + string(filepath.Separator)}
+	args := []string{"build", "-mod=readonly", "-o", dir + string(filepath.Separator)}
 	for _, name := range programs {
-		args = append(args, "github.com/element-hq/dendrite/cmd/"+name)
+		args = append(args, homeserverModule+"/cmd/"+name)
 	}
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = module
 	cmd.Env = append(os.Environ(), "GOFLAGS=", "GOWORK=off")
 	var output bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &output, &output
+	cmd.WaitDelay = 5 * time.Second // for compilers that outlive a cancelled build
 	dieWithParent(cmd)
 	start := time.Now()
 	done := make(chan error, 1)
