@@ -174,6 +174,7 @@ func (a *modelAccount) drop(list msnp.List, h bridge.Handle) bool {
 // TestListsAgainstModel does random things to the lists of a few accounts and
 // compares all of them with plain slices after each.
 func TestListsAgainstModel(t *testing.T) {
+	t.Parallel()
 	f := newFiles(t)
 	s := f.open(t)
 	ctx := t.Context()

@@ -122,6 +122,7 @@ func checkReported(t *testing.T, s *store.Store, reported []string, atLeast int)
 // TestProcessesMakeOneDatabase lets several processes meet on a file that is not
 // there yet.
 func TestProcessesMakeOneDatabase(t *testing.T) {
+	t.Parallel()
 	for range 3 {
 		f := newFiles(t)
 		var all sync.WaitGroup

@@ -94,7 +94,7 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// get and get2 unpack what must succeed: get(s.Account(ctx, alice))(t).
+// get unpacks what must succeed: get(s.Account(ctx, alice))(t).
 func get[T any](v T, err error) func(testing.TB) T {
 	return func(t testing.TB) T {
 		t.Helper()
