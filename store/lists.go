@@ -39,8 +39,8 @@ func (s *Store) Lists(ctx context.Context, account bridge.Handle) (lists [4][]ms
 // on that RL already. [bridge.ErrNoAccount] is returned for an unknown account.
 func (s *Store) AddEntry(ctx context.Context, account bridge.Handle, list msnp.List, entry msnp.Member, limit int) (serial, reverse uint32, err error) {
 	err = s.write(ctx, func(ctx context.Context) error {
-		var owner msnp.Member
-		if serial, owner, err = s.raise(ctx, account); err != nil {
+		var who msnp.Member
+		if serial, who, err = s.raise(ctx, account); err != nil {
 			return err
 		}
 		added, err := s.putEntry(ctx, account, list, entry, serial)
@@ -52,7 +52,7 @@ func (s *Store) AddEntry(ctx context.Context, account bridge.Handle, list msnp.L
 		if err = s.checkLimit(ctx, account, list, limit); err != nil || list != msnp.Forward {
 			return err
 		}
-		reverse, err = s.putReverse(ctx, entry.Handle, owner)
+		reverse, err = s.putReverse(ctx, entry.Handle, who)
 		return err
 	})
 	if err != nil {
