@@ -75,10 +75,14 @@ func setStage(ctx context.Context, binary string, out *printer) (*stage, error) 
 	if _, err := s.command(ctx, binary, env, "init", "--dir", s.dir, "--domain", "example.org"); err != nil {
 		return s, err
 	}
+	data := filepath.Join(s.dir, "dendrite")
+	if err := os.Mkdir(data, 0o700); err != nil {
+		return s, fmt.Errorf("make the homeserver's folder: %w", err)
+	}
 	out.note("starting the homeserver Dendrite for %s", matrixtest.Domain)
 	s.homeserver, err = matrixtest.Start(ctx, matrixtest.Options{
 		Registrations: []string{filepath.Join(s.dir, "registration-msn.yaml")},
-		Presence:      true, Addr: homeserver, Dir: filepath.Join(s.dir, "dendrite"), Log: os.Stdout,
+		Presence:      true, Addr: homeserver, Dir: data, Log: os.Stdout,
 	})
 	if err != nil {
 		return s, err

@@ -1,0 +1,188 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/caarlos0/env/v11"
+	"github.com/goccy/go-yaml"
+)
+
+// Config is everything that can be set. Its tags are the one source of the
+// example file (doc, section), the names in the file (yaml) and those in the
+// environment (env, behind PAPILLON_); its defaults stand in [defaultConfig].
+type Config struct {
+	MSN      MSNConfig      `yaml:"msn" envPrefix:"MSN_" doc:"The MSN server that old clients sign in to."`
+	Store    StoreConfig    `yaml:"store" envPrefix:"STORE_" doc:"Where everything is kept. Relative paths start at this file's folder."`
+	HTTP     HTTPConfig     `yaml:"http" envPrefix:"HTTP_" doc:"Health and figures, for whoever runs this."`
+	Matrix   MatrixConfig   `yaml:"matrix" envPrefix:"MATRIX_" doc:"Matrix. Switched off while homeserver_url is empty."`
+	XMPP     XMPPConfig     `yaml:"xmpp" envPrefix:"XMPP_" doc:"XMPP. Not in this version: leave it empty."`
+	Presence PresenceConfig `yaml:"presence" envPrefix:"PRESENCE_" doc:"What to show where MSN has no word for it."`
+	Delivery DeliveryConfig `yaml:"delivery" envPrefix:"DELIVERY_" doc:"Messages on their way to a network."`
+	Log      LogConfig      `yaml:"log" envPrefix:"LOG_" doc:"The log, on standard error."`
+	Limits   LimitsConfig   `yaml:"limits" envPrefix:"LIMITS_" doc:"What one client or address may use. 0 switches a limit off."`
+}
+
+// MSNConfig sets up the MSN server.
+type MSNConfig struct {
+	Listen        string    `yaml:"listen" env:"LISTEN" doc:"Where MSN clients connect. They look for port 1863. The protocol is plain text:\nlisten beyond this machine only inside a VPN or a trusted network."`
+	ExtraListen   []string  `yaml:"extra_listen" env:"EXTRA_LISTEN" doc:"Further addresses to listen on."`
+	TLS           TLSConfig `yaml:"tls" envPrefix:"TLS_" doc:"A listener with TLS, for clients behind stunnel or the like."`
+	Domain        string    `yaml:"domain" env:"DOMAIN" doc:"The domain of handles typed without one, and of the helper contact papillon@<domain>."`
+	PublicAddress string    `yaml:"public_address" env:"PUBLIC_ADDRESS" doc:"The host:port that clients are told to dial for conversations. Empty: the address\nthat the client itself dialled, which suits all but port forwarding."`
+	LoginDomains  []string  `yaml:"login_domains" env:"LOGIN_DOMAINS" doc:"Further domains to sign in under, for clients that insist on one: with hotmail.com,\nalice@hotmail.com is alice@<domain>, and bob%matrix.org@hotmail.com is bob@matrix.org."`
+}
+
+// TLSConfig sets up a listener with TLS.
+type TLSConfig struct {
+	Listen string `yaml:"listen" env:"LISTEN" doc:"Empty: none."`
+	Cert   string `yaml:"cert" env:"CERT" doc:"Certificate and key, as PEM files."`
+	Key    string `yaml:"key" env:"KEY"`
+}
+
+// StoreConfig names the files of the store.
+type StoreConfig struct {
+	Path string `yaml:"path" env:"PATH" doc:"The SQLite database."`
+	Key  string `yaml:"key" env:"KEY" doc:"The key that app passwords and credentials are sealed with. Keep a copy apart from\nthe database: without it they are lost, with both anybody can read them."`
+}
+
+// HTTPConfig sets up the listener for operators.
+type HTTPConfig struct {
+	Listen string `yaml:"listen" env:"LISTEN" doc:"Serves /healthz, /readyz and /metrics (Prometheus). Empty: none."`
+}
+
+// MatrixConfig sets up Matrix.
+type MatrixConfig struct {
+	HomeserverURL    string `yaml:"homeserver_url" env:"HOMESERVER_URL" doc:"The base URL of the homeserver's client API, like http://127.0.0.1:8008."`
+	HomeserverDomain string `yaml:"homeserver_domain" env:"HOMESERVER_DOMAIN" doc:"Its server name, the part behind the colon of its users' ids."`
+	Listen           string `yaml:"listen" env:"LISTEN" doc:"Where the homeserver reaches Papillon."`
+	AppserviceURL    string `yaml:"appservice_url" env:"APPSERVICE_URL" doc:"The same as a URL, for the registration. Empty: http:// and matrix.listen."`
+	Registration     string `yaml:"registration" env:"REGISTRATION" doc:"The registration that the homeserver has loaded; \"papillon init\" made it."`
+}
+
+// XMPPConfig sets up XMPP.
+type XMPPConfig struct {
+	Component ComponentConfig `yaml:"component" envPrefix:"COMPONENT_" doc:"A component of an XMPP server."`
+}
+
+// ComponentConfig sets up an XMPP component (XEP-0114).
+type ComponentConfig struct {
+	Address string `yaml:"address" env:"ADDRESS"`
+	Domain  string `yaml:"domain" env:"DOMAIN"`
+	Secret  Secret `yaml:"secret" env:"SECRET"`
+}
+
+// PresenceConfig says how to show presences that MSN has no word for.
+type PresenceConfig struct {
+	Unknown string   `yaml:"unknown" env:"UNKNOWN" doc:"The status of contacts whose network does not tell: NLN, IDL, AWY, BSY, BRB, PHN,\nLUN or FLN. Clients do not write to FLN."`
+	Offline string   `yaml:"offline" env:"OFFLINE" doc:"The status of contacts who are known to be offline. AWY lets clients write to them\nall the same; the message waits there."`
+	Poll    Duration `yaml:"poll" env:"POLL" doc:"How often the presence of contacts is asked for that does not come by itself."`
+}
+
+// DeliveryConfig says how long to try.
+type DeliveryConfig struct {
+	GiveUpAfter Duration `yaml:"give_up_after" env:"GIVE_UP_AFTER" doc:"How long a message is tried before its writer is told that it failed. 0: for ever."`
+}
+
+// LogConfig sets up the log.
+type LogConfig struct {
+	Level  string `yaml:"level" env:"LEVEL" doc:"trace, debug, info, warn or error. Texts of messages never appear at info or above."`
+	Format string `yaml:"format" env:"FORMAT" doc:"console, json, or auto: console on a terminal, else json."`
+}
+
+// LimitsConfig bounds what clients may use.
+type LimitsConfig struct {
+	Line                  int      `yaml:"line" env:"LINE" doc:"Bytes of one command line."`
+	Payload               int      `yaml:"payload" env:"PAYLOAD" doc:"Bytes of one message."`
+	Unauthenticated       Duration `yaml:"unauthenticated" env:"UNAUTHENTICATED" doc:"How long a connection may take to sign in."`
+	SwitchboardIdle       Duration `yaml:"switchboard_idle" env:"SWITCHBOARD_IDLE" doc:"How long a conversation may be silent before its connection is closed; clients open\nanother for the next message."`
+	CommandsPerSecond     int      `yaml:"commands_per_second" env:"COMMANDS_PER_SECOND" doc:"Commands of one connection; a faster client is slowed down."`
+	CommandBurst          int      `yaml:"command_burst" env:"COMMAND_BURST" doc:"How many of them may come at once."`
+	SignInsPerMinute      int      `yaml:"sign_ins_per_minute" env:"SIGN_INS_PER_MINUTE" doc:"Sign-in attempts of one address."`
+	SignInAttempts        int      `yaml:"sign_in_attempts" env:"SIGN_IN_ATTEMPTS" doc:"Failed sign-ins of one address at one account within five minutes."`
+	ConnectionsPerAddress int      `yaml:"connections_per_address" env:"CONNECTIONS_PER_ADDRESS" doc:"Open connections of one address."`
+	Participants          int      `yaml:"participants" env:"PARTICIPANTS" doc:"People in one conversation."`
+	ListLength            int      `yaml:"list_length" env:"LIST_LENGTH" doc:"Entries on one contact list."`
+	SendQueue             int      `yaml:"send_queue" env:"SEND_QUEUE" doc:"Bytes that may wait for a client that does not read; one more and it is dropped."`
+}
+
+// defaultConfig is what holds where nothing is set.
+func defaultConfig() *Config {
+	return &Config{
+		MSN:      MSNConfig{Listen: "127.0.0.1:1863", Domain: "msn.localhost"},
+		Store:    StoreConfig{Path: "papillon.db", Key: "papillon.key"},
+		Matrix:   MatrixConfig{Listen: "127.0.0.1:29341", Registration: "registration-msn.yaml"},
+		Presence: PresenceConfig{Unknown: "IDL", Offline: "FLN", Poll: Duration(30 * time.Second)},
+		Delivery: DeliveryConfig{GiveUpAfter: Duration(72 * time.Hour)},
+		Log:      LogConfig{Level: "info", Format: "auto"},
+		Limits: LimitsConfig{
+			Line: 8 << 10, Payload: 64 << 10,
+			Unauthenticated: Duration(time.Minute), SwitchboardIdle: Duration(30 * time.Minute),
+			CommandsPerSecond: 50, CommandBurst: 200,
+			SignInsPerMinute: 60, SignInAttempts: 10, ConnectionsPerAddress: 500,
+			Participants: 50, ListLength: 1000, SendQueue: 1 << 20,
+		},
+	}
+}
+
+// configError is a configuration that cannot be used: exit code 2.
+type configError struct{ error }
+
+// Unwrap returns what is wrong with it.
+func (e configError) Unwrap() error { return e.error }
+
+// loadConfig reads a configuration file and the environment over the defaults,
+// and checks the result. Its errors name every problem with its key.
+func loadConfig(path string) (*Config, error) {
+	raw, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, configError{fmt.Errorf("there is no %s: run \"papillon init\", or name the file with -c", path)}
+	}
+	if err != nil {
+		return nil, configError{fmt.Errorf("read configuration: %w", err)}
+	}
+	c := defaultConfig()
+	problems := []error{c.parse(raw), c.fromEnvironment(os.Environ())}
+	if err := errors.Join(problems...); err == nil {
+		problems = c.problems()
+	}
+	if err := errors.Join(problems...); err != nil {
+		return nil, configError{fmt.Errorf("%s cannot be used:\n%w", path, err)}
+	}
+	c.resolve(filepath.Dir(path))
+	return c, nil
+}
+
+// parse reads the file. An unknown key is an error: it would be ignored.
+func (c *Config) parse(raw []byte) error {
+	if err := yaml.UnmarshalWithOptions(raw, c, yaml.DisallowUnknownField()); err != nil {
+		return errors.New(yaml.FormatError(err, false, true))
+	}
+	return nil
+}
+
+// fromEnvironment takes PAPILLON_MSN_LISTEN and the like; the value of
+// PAPILLON_MSN_LISTEN_FILE names a file that has the value in it.
+func (c *Config) fromEnvironment(environ []string) error {
+	vars, err := readFileVariables(env.ToMap(environ))
+	if err != nil {
+		return err
+	}
+	if err := env.ParseWithOptions(c, env.Options{Prefix: envPrefix, Environment: vars}); err != nil {
+		return fmt.Errorf("environment: %w", err)
+	}
+	return nil
+}
+
+// resolve makes relative paths start at the configuration's folder.
+func (c *Config) resolve(dir string) {
+	for _, p := range []*string{&c.Store.Path, &c.Store.Key, &c.Matrix.Registration, &c.MSN.TLS.Cert, &c.MSN.TLS.Key} {
+		if *p != "" && !filepath.IsAbs(*p) {
+			*p = filepath.Join(dir, *p)
+		}
+	}
+}

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"strings"
+
+	"github.com/rs/zerolog"
+
+	"papillon/bridge"
+	"papillon/msnp"
+)
+
+// problems checks everything and returns all that is wrong, each with its key.
+func (c *Config) problems() (all []error) {
+	bad := func(key, format string, args ...any) {
+		all = append(all, fmt.Errorf("%s: %s", key, fmt.Sprintf(format, args...)))
+	}
+	c.checkMSN(bad)
+	c.checkMatrix(bad)
+	if c.XMPP != (XMPPConfig{}) {
+		bad("xmpp", "this version has no XMPP; remove the section")
+	}
+	for key, path := range map[string]string{"store.path": c.Store.Path, "store.key": c.Store.Key} {
+		if path == "" {
+			bad(key, "a file must be named")
+		}
+	}
+	checkAddress(bad, "http.listen", c.HTTP.Listen, true)
+	c.checkPresence(bad)
+	if _, err := zerolog.ParseLevel(c.Log.Level); err != nil || c.Log.Level == "" {
+		bad("log.level", "%q is none of trace, debug, info, warn and error", c.Log.Level)
+	}
+	if f := c.Log.Format; f != "auto" && f != "console" && f != "json" {
+		bad("log.format", "%q is none of auto, console and json", f)
+	}
+	c.checkLimits(bad)
+	return all
+}
+
+// complaint takes one problem.
+type complaint func(key, format string, args ...any)
+
+func (c *Config) checkMSN(bad complaint) {
+	checkAddress(bad, "msn.listen", c.MSN.Listen, false)
+	for _, addr := range c.MSN.ExtraListen {
+		checkAddress(bad, "msn.extra_listen", addr, false)
+	}
+	checkAddress(bad, "msn.tls.listen", c.MSN.TLS.Listen, true)
+	if c.MSN.TLS.Listen != "" && (c.MSN.TLS.Cert == "" || c.MSN.TLS.Key == "") {
+		bad("msn.tls", "cert and key must be named as well")
+	}
+	checkDomain(bad, "msn.domain", c.MSN.Domain)
+	for _, d := range c.MSN.LoginDomains {
+		checkDomain(bad, "msn.login_domains", d)
+	}
+	if a := c.MSN.PublicAddress; a != "" {
+		host, port, err := net.SplitHostPort(a)
+		if err != nil || host == "" || port == "" || strings.ContainsAny(a, " \t\r\n") {
+			bad("msn.public_address", "%q is not of the form host:port", a)
+		}
+	}
+}
+
+func (c *Config) checkMatrix(bad complaint) {
+	m := c.Matrix
+	if m.HomeserverURL == "" {
+		return
+	}
+	if u, err := url.Parse(m.HomeserverURL); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		bad("matrix.homeserver_url", "%q is not a URL like http://127.0.0.1:8008", m.HomeserverURL)
+	}
+	if m.HomeserverDomain == "" {
+		bad("matrix.homeserver_domain", "must be set: the part behind the colon of the homeserver's user ids")
+	}
+	checkAddress(bad, "matrix.listen", m.Listen, false)
+	if m.Registration == "" {
+		bad("matrix.registration", "a file must be named")
+	}
+}
+
+func (c *Config) checkPresence(bad complaint) {
+	for key, word := range map[string]string{"presence.unknown": c.Presence.Unknown, "presence.offline": c.Presence.Offline} {
+		if st, ok := msnp.ParseStatus(word); !ok || st == msnp.Hidden {
+			bad(key, "%q is no status; write NLN, IDL, AWY, BSY, BRB, PHN, LUN or FLN", word)
+		}
+	}
+	if c.Presence.Poll < 0 {
+		bad("presence.poll", "must not be negative")
+	}
+	if c.Delivery.GiveUpAfter < 0 {
+		bad("delivery.give_up_after", "must not be negative")
+	}
+}
+
+func (c *Config) checkLimits(bad complaint) {
+	l := c.Limits
+	for _, limit := range []struct {
+		key   string
+		value int64
+		least int64 // what a client needs, unless switched off
+	}{
+		{"limits.line", int64(l.Line), 256},
+		{"limits.payload", int64(l.Payload), 1664},
+		{"limits.unauthenticated", int64(l.Unauthenticated), 1},
+		{"limits.switchboard_idle", int64(l.SwitchboardIdle), 1},
+		{"limits.commands_per_second", int64(l.CommandsPerSecond), 1},
+		{"limits.command_burst", int64(l.CommandBurst), 1},
+		{"limits.sign_ins_per_minute", int64(l.SignInsPerMinute), 1},
+		{"limits.sign_in_attempts", int64(l.SignInAttempts), 1},
+		{"limits.connections_per_address", int64(l.ConnectionsPerAddress), 2},
+		{"limits.participants", int64(l.Participants), 2},
+		{"limits.list_length", int64(l.ListLength), 1},
+		{"limits.send_queue", int64(l.SendQueue), 16 << 10},
+	} {
+		if limit.value != 0 && limit.value < limit.least {
+			bad(limit.key, "must be 0 (switched off) or at least %d", limit.least)
+		}
+	}
+}
+
+// checkAddress wants host:port to listen on.
+func checkAddress(bad complaint, key, addr string, optional bool) {
+	if addr == "" && optional {
+		return
+	}
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		bad(key, "%q is not of the form host:port", addr)
+		return
+	}
+	if _, err := net.LookupPort("tcp", port); err != nil {
+		bad(key, "%q has no valid port", addr)
+	}
+}
+
+// checkDomain wants what may stand behind the @ of a handle.
+func checkDomain(bad complaint, key, domain string) {
+	if _, err := msnp.ParseHandle("x@" + domain); err != nil || strings.Contains(domain, "@") {
+		bad(key, "%q is not a domain", domain)
+	}
+}
+
+// presenceRules are the settings in the gateway's words; they have been checked.
+func (c *Config) presenceRules() bridge.PresenceRules {
+	unknown, _ := msnp.ParseStatus(c.Presence.Unknown)
+	offline, _ := msnp.ParseStatus(c.Presence.Offline)
+	return bridge.PresenceRules{Unknown: unknown, Offline: offline}
+}
