@@ -100,6 +100,9 @@ const accountPoll = 500 * time.Millisecond
 // It returns when the context ends.
 func (g *Gateway) Run(ctx context.Context) error {
 	_, seen, err := g.Storage.AccountChanges(ctx, -1)
+	if ctx.Err() != nil {
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("watch accounts: %w", err)
 	}
