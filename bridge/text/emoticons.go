@@ -1,8 +1,6 @@
 package text
 
-import (
-	"sync"
-)
+import "sync"
 
 // emoticon is a picture that both sides have.
 type emoticon struct {
@@ -141,11 +139,26 @@ type lookup struct {
 	codes [0x80][]code
 	// emoji without U+FE0F.
 	emoji map[string]*emoticon
+	// kinds says what to look for in a byte.
+	kinds [0x100]kind
 }
+
+// kind is why a byte of what an MSN user writes deserves a second look.
+type kind byte
+
+const (
+	unclean kind = 1 << iota // control characters and all but ASCII
+	begins                   // a code begins with it
+)
 
 // index arranges the table when it is first needed.
 var index = sync.OnceValue(func() *lookup {
 	l := &lookup{emoji: make(map[string]*emoticon)}
+	for c := range l.kinds {
+		if c >= 0x7f || c < ' ' && c != '\n' && c != '\t' {
+			l.kinds[c] = unclean
+		}
+	}
 	for i := range emoticons {
 		e := &emoticons[i]
 		for _, c := range e.codes {
@@ -159,6 +172,7 @@ var index = sync.OnceValue(func() *lookup {
 })
 
 func (l *lookup) add(c code) {
+	l.kinds[c.text[0]] = begins
 	list := &l.codes[c.text[0]]
 	at := 0
 	for at < len(*list) && len((*list)[at].text) >= len(c.text) {

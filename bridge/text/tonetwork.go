@@ -47,16 +47,12 @@ func ToNetwork(s string) string {
 // inspect says whether s has no byte that cleanLines might change, and whether
 // it has one that a code begins with.
 func inspect(s string) (clean, codes bool) {
-	clean = true
+	kinds := &index().kinds
+	var seen kind
 	for i := 0; i < len(s); i++ {
-		switch c := s[i]; {
-		case c == ':', c == ';', c == '(', c == '8', c == '^', c == '+', c == '*', c == '<', c == '|':
-			codes = true
-		case c >= 0x7f, c < ' ' && c != '\n' && c != '\t':
-			clean = false
-		}
+		seen |= kinds[s[i]]
 	}
-	return clean, codes
+	return seen&unclean == 0, seen&begins != 0
 }
 
 // cleanLines mends line ends and drops what no network can carry.
@@ -124,7 +120,7 @@ func drawEmoticons(s string) string {
 // line replaces the codes in a line.
 func (d *drawer) line(start, end int) {
 	line := d.in[start:end]
-	if !strings.ContainsAny(line, ":;(8^+*<|") {
+	if !d.hasCode(line) {
 		return
 	}
 	prose := start // the end of the last word that is not all emoticons
@@ -144,6 +140,18 @@ func (d *drawer) line(start, end int) {
 			d.word(from, to, at)
 		}
 	}
+}
+
+// hasCode says whether there is a code anywhere in s.
+func (d *drawer) hasCode(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if d.table.kinds[s[i]] == begins {
+			if _, ok := d.table.match(s[i:]); ok {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // fields yields the borders of the words between blanks.
