@@ -10,8 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime/debug"
-	"slices"
 	"strings"
 	"time"
 
@@ -92,9 +90,8 @@ func built(module, dir string) bool {
 	if err != nil {
 		return false
 	}
-	return slices.ContainsFunc(info.Deps, func(dep *debug.Module) bool {
-		return dep.Path == homeserverModule && strings.Contains(string(pinned), dep.Path+" "+dep.Version+"\n")
-	})
+	return info.Main.Path == homeserverModule &&
+		strings.Contains(string(pinned), info.Main.Path+" "+info.Main.Version+"\n")
 }
 
 // moduleRoot asks the go command, because the working directory of a test is

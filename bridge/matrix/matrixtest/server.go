@@ -24,7 +24,9 @@ type Options struct {
 	Registrations []string
 	// Presence switches presence on. Dendrite's own default is off.
 	Presence bool
-	// Persistent keeps the queue to the appservices over Restart and Kill.
+	// Persistent keeps the queues over a restart: those to the appservices,
+	// and those between the homeserver's own parts. Without it, whatever
+	// nobody has seen yet when the homeserver ends is lost.
 	Persistent bool
 	// Dir is where the data goes; it is left behind. Empty means a temporary
 	// folder that Stop removes.
@@ -57,6 +59,9 @@ type Server struct {
 
 // stopTimeout is how long a homeserver may take to end after SIGTERM.
 const stopTimeout = 10 * time.Second
+
+// resumeTries is how often Resume starts a homeserver that crashes at once.
+const resumeTries = 5
 
 // Start builds the homeserver if need be, starts it and returns once it
 // answers. Stop must be called in the end. The context bounds the start only.
@@ -178,7 +183,7 @@ func (s *Server) Restart(ctx context.Context) error {
 	if err := s.halt(syscall.SIGTERM); err != nil {
 		return err
 	}
-	return s.start(ctx)
+	return s.Resume(ctx)
 }
 
 // Halt stops the homeserver in good order and keeps its data for [Server.Resume].
@@ -188,8 +193,19 @@ func (s *Server) Halt() error { return s.halt(syscall.SIGTERM) }
 // for [Server.Resume].
 func (s *Server) Kill() error { return s.halt(syscall.SIGKILL) }
 
-// Resume starts a homeserver again that was halted or killed.
-func (s *Server) Resume(ctx context.Context) error { return s.start(ctx) }
+// Resume starts a homeserver again that was halted or killed. Dendrite v0.15.2
+// may crash at once when it finds memberships in its queues, because it works on
+// them before all of its parts are there; what it had in hand then waits, and
+// the next start is a good one.
+func (s *Server) Resume(ctx context.Context) error {
+	var err error
+	for range resumeTries {
+		if err = s.start(ctx); err == nil || ctx.Err() != nil {
+			return err
+		}
+	}
+	return err
+}
 
 // Stop ends the homeserver and removes its temporary data.
 func (s *Server) Stop() error {
