@@ -128,17 +128,24 @@ func (g *Gateway) contactOf(ctx context.Context, n Network, who Contact) (Contac
 func (g *Gateway) newContact(ctx context.Context, n Network, who Contact) (ContactRecord, error) {
 	local, domain := n.Address(who.ID)
 	c := ContactRecord{Network: n.Name(), ID: who.ID, Name: who.Name}
+	err := ErrHandleTaken
 	if h, ok := handle.Encode(local, domain); ok && h != g.assistant().Handle {
 		c.Handle = h
-		if err := g.Storage.AddContact(ctx, c); !errors.Is(err, ErrHandleTaken) {
-			return c, err
-		}
+		err = g.Storage.AddContact(ctx, c)
 	}
-	c.Handle = handle.Alias(local, domain, n.Name(), g.Domain)
-	if err := g.Storage.AddContact(ctx, c); err != nil {
-		return ContactRecord{}, fmt.Errorf("store contact: %w", err)
+	if errors.Is(err, ErrHandleTaken) {
+		c.Handle = handle.Alias(local, domain, n.Name(), g.Domain)
+		err = g.Storage.AddContact(ctx, c)
 	}
-	return c, nil
+	if err == nil {
+		return c, nil
+	}
+	// Somebody else may have met the same person at the same moment.
+	known, ok, readErr := g.Storage.ContactByID(ctx, n.Name(), who.ID)
+	if readErr != nil || !ok {
+		return ContactRecord{}, errors.Join(fmt.Errorf("store contact: %w", err), readErr)
+	}
+	return known, nil
 }
 
 // memberOf returns a contact as an MSN user sees it.

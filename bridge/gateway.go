@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -142,6 +143,7 @@ func (g *Gateway) accountChanged(ctx context.Context, c AccountChange) {
 	}
 	g.closeLinks(c.Handle)
 	if c.Kind == AccountRemoved {
+		g.forgetAccount(ctx, c.Handle)
 		return
 	}
 	account, err := g.Storage.Account(ctx, c.Handle)
@@ -153,6 +155,28 @@ func (g *Gateway) accountChanged(ctx context.Context, c AccountChange) {
 	}
 	if err != nil {
 		log.Error().Err(err).Msg("Cannot open the account's networks; they are tried again at the next start")
+	}
+}
+
+// forgetAccount takes a removed account off the RL of those who are signed in;
+// the store has done so already.
+func (g *Gateway) forgetAccount(ctx context.Context, h Handle) {
+	g.mu.Lock()
+	users := slices.Collect(maps.Values(g.users))
+	g.mu.Unlock()
+	for _, u := range users {
+		u.mu.RLock()
+		listed := u.lists[msnp.Reverse].has(h)
+		u.mu.RUnlock()
+		if !listed {
+			continue
+		}
+		account, err := g.Storage.Account(ctx, u.handle)
+		if err != nil {
+			u.log.Warn().Err(err).Msg("Cannot tell that a contact's account was removed")
+			continue
+		}
+		u.owner.post(func() { u.reverseChanged(false, msnp.Member{Handle: h}, account.Serial) })
 	}
 }
 

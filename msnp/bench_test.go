@@ -76,4 +76,3 @@ func BenchmarkPresence(b *testing.B) {
 		}
 	}
 }
-

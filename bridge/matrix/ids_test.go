@@ -48,7 +48,7 @@ func TestGhostIDsAreInvertible(t *testing.T) {
 		domain := rapid.SampledFrom([]string{"msn.test", "hotmail.com"}).Draw(t, "domain")
 		handle, err := msnp.ParseHandle(local + "@" + domain)
 		if err != nil {
-			t.Skip("not a handle")
+			return // not a handle
 		}
 		user, err := testGhosts.idOf(handle)
 		if err != nil {
