@@ -10,8 +10,9 @@
 //	err := bob.Say("alice@example.org", "hello")
 //	sent, err := net.WaitSent(ctx, fake.To(bob.ID()))
 //
-// It keeps the contract of package bridge to the letter and notes where the
-// code under test does not, see [Network.Errors]. Everything is safe from any
+// It keeps the contract of package bridge, except that an event whose receipt
+// failed is offered again only if the test does so, and it notes where the code
+// under test breaks it, see [Network.Errors]. Everything is safe from any
 // goroutine. What a person does is received in order: each account has one
 // goroutine that offers events to its [bridge.Receiver], so that none of the
 // functions here may be called from within Receive, except the methods of
