@@ -213,8 +213,8 @@ func (u *user) ringExpired(l *lane) {
 	l.timer = time.AfterFunc(pause, func() { u.owner.post(func() { u.pump(l) }) })
 }
 
-// hand writes a message into a window. It leaves the inbox when the client has
-// the last piece of it. Owned.
+// hand writes a message into a window, for all who sit in it. It leaves the inbox
+// when the user's client has the last piece of it. Owned.
 func (u *user) hand(s *seat, m arrival) {
 	pieces := text.Split(u.wording(m), body.MaxText)
 	for i, piece := range pieces {
@@ -222,7 +222,9 @@ func (u *user) hand(s *seat, m arrival) {
 		if i == len(pieces)-1 {
 			delivered = func(ok bool) { u.handed(m, ok) }
 		}
-		s.switchboard.Message(m.from, body.NewText(piece, body.DefaultFormat()).Append(nil), delivered)
+		raw := body.NewText(piece, body.DefaultFormat()).Append(nil)
+		s.switchboard.Message(m.from, raw, delivered)
+		s.conversation.overhear(m.from.Handle, s, raw)
 	}
 	if len(pieces) == 0 { // nothing that MSN could show
 		u.handed(m, true)

@@ -18,6 +18,9 @@ type conversation struct {
 	members []participant
 	called  map[Handle]bool // rung, and not yet here
 	backlog []utterance     // said while nobody else was here but somebody was rung
+
+	// errands runs, in order, what must not hold up whoever gives it.
+	errands owner
 }
 
 // participant is whoever sits in a conversation. Handle and Name may be called
@@ -163,6 +166,23 @@ func (c *conversation) say(ctx context.Context, said utterance) {
 		done := said.gather(len(hearers))
 		for _, p := range hearers {
 			p.hear(ctx, said, done)
+		}
+	}
+}
+
+// overhear lets the others hear what a person on a network said to one user: the
+// message came by that user's identity, and a window is one conversation. It
+// does not block.
+func (c *conversation) overhear(speaker Handle, told *seat, body []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	said := utterance{from: c.find(speaker), body: body}
+	if said.from == nil {
+		return
+	}
+	for _, p := range c.members {
+		if p != told && p != said.from {
+			c.errands.post(func() { p.hear(c.gateway.ctx, said, nil) })
 		}
 	}
 }

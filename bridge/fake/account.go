@@ -168,15 +168,6 @@ func (a *account) offerPresence(id bridge.RemoteID) {
 	a.offer(bridge.PresenceChanged{Contact: id, Presence: who.presence})
 }
 
-// Roster implements [bridge.Account] with what SetRoster said.
-func (a *account) Roster(ctx context.Context) (contacts []bridge.Contact, err error) {
-	err = a.do(ctx, Call{Method: Roster}, func() error {
-		contacts = slices.Clone(a.net.rosters[a.login.Account])
-		return nil
-	})
-	return contacts, err
-}
-
 // Lookup implements [bridge.Account].
 func (a *account) Lookup(ctx context.Context, id bridge.RemoteID) (contact bridge.Contact, err error) {
 	err = a.do(ctx, Call{Method: Lookup, ID: id}, func() error {

@@ -250,8 +250,6 @@ func TestDown(t *testing.T) {
 		}
 		checkIs(t, b.account.Follow(t.Context(), "carol@fake.test", "Carol"), fake.ErrDown)
 		checkIs(t, b.account.SetPresence(t.Context(), bridge.Presence{Show: bridge.Busy}), fake.ErrDown)
-		_, err = b.account.Roster(t.Context())
-		checkIs(t, err, fake.ErrDown)
 		checkIs(t, b.bob.Say(alice, "hi"), fake.ErrDown)
 		check(t, b.bob.SetPresence(bridge.Presence{Show: bridge.Available}))
 		b.expect(t)
@@ -318,19 +316,11 @@ func TestBare(t *testing.T) {
 	}, fake.Bare())
 }
 
-func TestRosterAndLogin(t *testing.T) {
+func TestLogin(t *testing.T) {
 	run(t, func(t *testing.T, b *bench) {
-		want := []bridge.Contact{{ID: bobID, Name: "Bob"}}
-		b.net.SetRoster(alice, want...)
-		got, err := b.account.Roster(t.Context())
-		check(t, err)
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("roster: -want +got\n%s", diff)
-		}
-
 		wrong := errors.New("wrong token")
 		b.net.RefuseLogin("carol@example.org", wrong)
-		_, err = b.net.Open(t.Context(), bridge.Login{Account: "carol@example.org"}, new(receiver))
+		_, err := b.net.Open(t.Context(), bridge.Login{Account: "carol@example.org"}, new(receiver))
 		checkIs(t, err, wrong)
 		b.net.RefuseLogin("carol@example.org", nil)
 		carol, err := b.net.Open(t.Context(), bridge.Login{Account: "carol@example.org", ID: "carol@fake.test"}, new(receiver))

@@ -58,7 +58,6 @@ type Network struct {
 	reason   string
 	people   map[bridge.RemoteID]*being
 	accounts map[msnp.Handle]*account
-	rosters  map[msnp.Handle][]bridge.Contact
 	logins   map[msnp.Handle]error // why a login is refused
 	calls    []*entry
 	sent     []*arrival
@@ -98,7 +97,6 @@ func New(name string, options ...Option) *Network {
 		changed:  make(chan struct{}),
 		people:   make(map[bridge.RemoteID]*being),
 		accounts: make(map[msnp.Handle]*account),
-		rosters:  make(map[msnp.Handle][]bridge.Contact),
 		logins:   make(map[msnp.Handle]error),
 		byID:     make(map[string]bridge.Outgoing),
 		refused:  make(map[bridge.RemoteID]bool),
@@ -113,8 +111,12 @@ func New(name string, options ...Option) *Network {
 func (n *Network) Name() string { return n.name }
 
 // ParseContact implements [bridge.Network] for addresses of the form
-// local@domain; the id is the address with the domain in lower case.
+// local@domain, and @local:domain for a form that is no MSN handle; the id is
+// the former with the domain in lower case.
 func (n *Network) ParseContact(address string) (id bridge.RemoteID, ok bool) {
+	if rest, marked := strings.CutPrefix(address, "@"); marked {
+		address = strings.Replace(rest, ":", "@", 1)
+	}
 	at := strings.LastIndexByte(address, '@')
 	if at <= 0 || at == len(address)-1 || strings.ContainsAny(address, " \t\r\n") {
 		return "", false
@@ -208,13 +210,6 @@ func (n *Network) RefuseLogin(account msnp.Handle, err error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.logins[account] = err
-}
-
-// SetRoster is what the network keeps as an account's contacts.
-func (n *Network) SetRoster(account msnp.Handle, contacts ...bridge.Contact) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.rosters[account] = slices.Clone(contacts)
 }
 
 // Errors returns what the code under test did against the contract (an account

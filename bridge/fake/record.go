@@ -17,7 +17,6 @@ type Method string
 const (
 	Open        Method = "Open"
 	SetPresence Method = "SetPresence"
-	Roster      Method = "Roster"
 	Lookup      Method = "Lookup"
 	Follow      Method = "Follow"
 	Unfollow    Method = "Unfollow"
