@@ -91,25 +91,12 @@ func (n *Network) Open(_ context.Context, login bridge.Login, events bridge.Rece
 	if err != nil {
 		return nil, fmt.Errorf("open %s on Matrix: %w", login.Account, err)
 	}
-	a := &account{
-		network: n, owner: login.Account, user: user, client: client, events: events, feed: newFeed(),
-		log:     n.log.With().Str("account", string(login.Account)).Logger(),
-		wake:    make(chan struct{}, 1),
-		writing: make(chan struct{}, 1),
-		name:    login.Name, presence: bridge.Presence{Show: bridge.Offline},
-		watched: make(map[id.UserID]*watch), names: make(map[id.UserID]string),
-		typing: make(map[id.RoomID]map[id.UserID]bool), invites: make(map[id.RoomID]invite),
-	}
-	a.life, a.end = context.WithCancel(n.life)
-	n.mu.Lock()
-	before := n.accounts[user]
-	if before != nil && before.owner != login.Account {
-		n.mu.Unlock()
+	a := n.newAccount(login, user, client, events)
+	before, err := n.enter(a)
+	if err != nil {
 		a.end()
-		return nil, fmt.Errorf("open %s on Matrix: %s is the ghost of %s already: link it with another id", login.Account, user, before.owner)
+		return nil, fmt.Errorf("open %s on Matrix: %w", login.Account, err)
 	}
-	n.accounts[user] = a
-	n.mu.Unlock()
 	if before != nil {
 		before.halt()
 	}
@@ -119,6 +106,36 @@ func (n *Network) Open(_ context.Context, login bridge.Login, events bridge.Rece
 		a.connectionChanged(state)
 	}
 	return a, nil
+}
+
+// newAccount makes an account that does nothing yet.
+func (n *Network) newAccount(login bridge.Login, user id.UserID, client *mautrix.Client, events bridge.Receiver) *account {
+	a := &account{
+		network: n, owner: login.Account, user: user, client: client, events: events, feed: newFeed(),
+		log:      n.log.With().Str("account", string(login.Account)).Logger(),
+		wake:     make(chan struct{}, 1),
+		writing:  make(chan struct{}, 1),
+		name:     login.Name,
+		presence: bridge.Presence{Show: bridge.Offline},
+		watched:  make(map[id.UserID]*watch),
+		names:    make(map[id.UserID]string),
+		typing:   make(map[id.RoomID]map[id.UserID]bool),
+		invites:  make(map[id.RoomID]invite),
+	}
+	a.life, a.end = context.WithCancel(n.life)
+	return a
+}
+
+// enter puts an account into the table and returns the one in whose place it is.
+func (n *Network) enter(a *account) (before *account, err error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	before = n.accounts[a.user]
+	if before != nil && before.owner != a.owner {
+		return nil, fmt.Errorf("%s is the ghost of %s already: link it with another id", a.user, before.owner)
+	}
+	n.accounts[a.user] = a
+	return before, nil
 }
 
 // Close implements [bridge.Account]. It says nothing to the homeserver: a
@@ -280,8 +297,15 @@ func (a *account) tend(ctx context.Context) {
 	}
 }
 
-// settle does what tend finds undone.
+// settle does what tend finds undone. Only a few accounts do at once, because
+// all of them have to when the homeserver comes back.
 func (a *account) settle(ctx context.Context) error {
+	select {
+	case a.network.asking <- struct{}{}:
+		defer func() { <-a.network.asking }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	if err := a.ensureReady(ctx); err != nil {
 		return err
 	}

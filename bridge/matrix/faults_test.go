@@ -123,7 +123,7 @@ func (f *fake) made(method, path string) []call {
 	return fit
 }
 
-// on opens a network and one account over the fake, in a bubble.
+// open opens a network and one account over the fake, in a bubble.
 func (f *fake) open(t *testing.T) *user {
 	t.Helper()
 	reg, err := NewRegistration(RegistrationOptions{Domain: matrixtest.Domain, URL: "http://127.0.0.1:1"})

@@ -107,7 +107,7 @@ type Network struct {
 	rooms   keyed[id.RoomID] // one event of a room at a time
 	seen    *seenRing
 	intake  chan struct{} // held by the one transaction that is handled
-	asking  chan struct{} // bounds the presence questions of all accounts
+	asking  chan struct{} // bounds what all accounts ask by themselves
 	busy    atomic.Bool   // the homeserver knows the presence "busy"
 
 	// life ends all background work, of accounts too.
@@ -120,7 +120,8 @@ type Network struct {
 
 var _ bridge.Network = (*Network)(nil)
 
-// maxAsking is how many presence questions run at once.
+// maxAsking is how many presence questions and preparations of accounts run at
+// once.
 const maxAsking = 8
 
 // New makes the network. It prepares its tables in the database but does not

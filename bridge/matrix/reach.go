@@ -54,12 +54,13 @@ func (r *reach) down() bool {
 	return known && !state.Up
 }
 
-// run probes until the context ends.
+// run probes until the context ends: at intervals, and when a call failed. While
+// the homeserver is down calls fail all the time, and only the interval counts.
 func (r *reach) run(ctx context.Context) {
 	var failures backoff
 	for {
-		pause := r.network.options.ProbeInterval
-		state := r.look(ctx)
+		pause, doubt := r.network.options.ProbeInterval, r.doubt
+		state, looked := r.look(ctx), time.Now()
 		if ctx.Err() != nil {
 			return
 		}
@@ -67,9 +68,9 @@ func (r *reach) run(ctx context.Context) {
 		if state.Up {
 			failures.reset()
 		} else {
-			pause = min(failures.fail(), pause)
+			pause, doubt = min(failures.fail(), pause), nil
 		}
-		if !wait(ctx, pause, r.doubt) {
+		if !wait(ctx, pause, doubt) || !wait(ctx, min(pause, minBackoff-time.Since(looked)), nil) {
 			return
 		}
 	}

@@ -202,9 +202,9 @@ func inviterName(evt *event.Event) string {
 	return ""
 }
 
-// accept joins a room the account was invited to. A direct room, or one that
-// turns out to hold nobody else, becomes the inviter's. An invite that does not
-// hold any more is forgotten.
+// accept joins a room the account was invited to. A direct room becomes the
+// inviter's; what another one is shows with the first message, when everybody
+// has been invited. An invite that does not hold any more is forgotten.
 func (a *account) accept(ctx context.Context, room id.RoomID, pending invite) error {
 	if err := a.join(ctx, room); err != nil && !final(err) {
 		return fmt.Errorf("join %s: %w", room, err)
@@ -216,10 +216,7 @@ func (a *account) accept(ctx context.Context, room id.RoomID, pending invite) er
 	delete(a.invites, room)
 	a.mu.Unlock()
 	if !pending.direct {
-		others, err := a.others(ctx, room)
-		if err != nil || len(others) != 1 || others[0] != pending.from {
-			return err
-		}
+		return nil
 	}
 	return a.setDirectRoom(ctx, pending.from, room)
 }

@@ -58,8 +58,8 @@ func (a *account) directRoom(ctx context.Context, contact id.UserID) (id.RoomID,
 	return room, nil
 }
 
-// usable says whether a stored room still leads to the contact, as far as is
-// known here; a room of which nothing is known is tried.
+// usable says whether a stored room still leads to the contact and to nobody
+// else, as far as is known here; a room of which nothing is known is tried.
 func (a *account) usable(ctx context.Context, room id.RoomID, contact id.UserID) (bool, error) {
 	for _, user := range []id.UserID{contact, a.user} {
 		member, err := a.network.state.TryGetMember(ctx, room, user)
@@ -70,7 +70,11 @@ func (a *account) usable(ctx context.Context, room id.RoomID, contact id.UserID)
 			return false, nil
 		}
 	}
-	return true, nil
+	members, err := a.network.state.GetRoomMembers(ctx, room, event.MembershipJoin, event.MembershipInvite)
+	if err != nil {
+		return false, fmt.Errorf("read the members of %s: %w", room, err)
+	}
+	return len(members) <= 2, nil
 }
 
 // findDirectRoom looks for a room that holds nobody but the account and the
@@ -235,24 +239,30 @@ func (a *account) forgetDirectRoom(ctx context.Context, contact id.UserID) error
 
 // chatOf returns the chat that a room is, for a message of somebody in it. A
 // room of two is a direct chat and is stored as one, in the place of an earlier
-// one: answers go where the contact wrote last. A room of more is a group.
+// one: answers go where the contact wrote last. A room of more is a group, also
+// when it was direct before: what is meant for one must not be read by others.
 func (a *account) chatOf(ctx context.Context, room id.RoomID, sender id.UserID) (bridge.Chat, error) {
-	contact, stored, err := a.network.options.Chats.ChatContact(ctx, a.owner, Name, string(room))
-	if err != nil {
-		return bridge.Chat{}, fmt.Errorf("find the contact of %s: %w", room, err)
-	}
-	if stored && id.UserID(contact) == sender {
-		return bridge.Chat{Contact: contact}, nil
-	}
 	others, err := a.others(ctx, room)
 	if err != nil {
 		return bridge.Chat{}, err
 	}
-	if len(others) != 1 || others[0] != sender {
-		return bridge.Chat{Group: string(room)}, nil
+	contact, stored, err := a.network.options.Chats.ChatContact(ctx, a.owner, Name, string(room))
+	if err != nil {
+		return bridge.Chat{}, fmt.Errorf("find the contact of %s: %w", room, err)
 	}
-	if err := a.setDirectRoom(ctx, sender, room); err != nil {
+	direct := len(others) == 1 && others[0] == sender
+	switch {
+	case direct && stored && id.UserID(contact) == sender:
+	case direct:
+		err = a.setDirectRoom(ctx, sender, room)
+	case stored && len(others) > 1:
+		err = a.forgetRoom(ctx, room)
+	}
+	if err != nil {
 		return bridge.Chat{}, err
+	}
+	if !direct {
+		return bridge.Chat{Group: string(room)}, nil
 	}
 	return bridge.Chat{Contact: bridge.RemoteID(sender)}, nil
 }
