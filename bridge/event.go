@@ -110,4 +110,7 @@ const (
 	// ExtendedAway is away for long.
 	ExtendedAway
 	Busy
+	// Hidden is the user's own presence only: to be seen as offline, while
+	// the presence of others keeps coming.
+	Hidden
 )

@@ -260,7 +260,7 @@ func TestOwnPresence(t *testing.T) {
 			{msnp.BRB, bridge.Away, "Be right back"},
 			{msnp.Lunch, bridge.ExtendedAway, "Out to lunch"},
 			{msnp.Phone, bridge.Busy, "On the phone"},
-			{msnp.Hidden, bridge.Offline, ""},
+			{msnp.Hidden, bridge.Hidden, ""},
 			{msnp.Busy, bridge.Busy, "Busy"},
 		} {
 			a.setStatus(step.status)

@@ -54,8 +54,9 @@ type Account interface {
 	ID() RemoteID
 	// SetPresence says what the others shall see. [Offline] while the user is
 	// signed out: the account then holds no more connection than it needs to
-	// receive messages. The first other presence signs in and starts the flow
-	// of [PresenceChanged] events for those the account follows.
+	// receive messages. The first other presence, [Hidden] included, signs in
+	// and starts the flow of [PresenceChanged] events for those the account
+	// follows. The account says it again by itself after an interruption.
 	SetPresence(ctx context.Context, presence Presence) error
 	// Lookup asks who an id belongs to. [ErrNoSuchContact] means that there
 	// is nobody.
@@ -122,7 +123,8 @@ type Chat struct {
 	// contact. The network finds its chat by it and makes one if need be.
 	Contact RemoteID
 	// Group is the network's id of a chat with more than one other person;
-	// empty for a direct chat.
+	// empty for a direct chat. Contact may then be empty: who speaks is said
+	// with each message.
 	Group string
 }
 

@@ -23,9 +23,9 @@ const (
 )
 
 // outbox carries out an account's orders to a network. All of them are stored;
-// the queue here mirrors the store. Orders for one chat are carried out in the
-// order in which they were given; one that has to be tried again holds up its
-// own chat only. There is a worker while there is something to do.
+// the queue here mirrors the store. Messages of one chat are carried out in the
+// order in which they were given, and so are the other orders about one contact;
+// one that has to be tried again holds up its own kind only. There is a worker while there is something to do.
 type outbox struct {
 	link *link
 	wake chan struct{} // something was added, or may be tried again
@@ -46,8 +46,16 @@ type pendingOrder struct {
 	executed bool      // accepted or given up; only the store has it still
 }
 
-// key names what must stay in order: everything about one chat.
-func (p *pendingOrder) key() Chat { return p.Order.Chat }
+// orderKey names what must stay in order: the messages of one chat, and beside
+// them whatever else concerns one contact.
+type orderKey struct {
+	chat    Chat
+	message bool
+}
+
+func (p *pendingOrder) key() orderKey {
+	return orderKey{p.Order.Chat, p.Order.Kind == OrderSend}
+}
 
 // load takes up what an earlier run left.
 func (o *outbox) load(ctx context.Context) error {
@@ -163,7 +171,7 @@ func (o *outbox) next(now time.Time) (p *pendingOrder, pause time.Duration, more
 		return nil, 0, false
 	}
 	pause = retryMost
-	held := make(map[Chat]bool)
+	held := make(map[orderKey]bool)
 	for _, p := range o.queue {
 		if held[p.key()] {
 			continue

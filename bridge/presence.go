@@ -64,10 +64,10 @@ var statuses = map[msnp.Status]Presence{
 	msnp.Lunch:  {Show: ExtendedAway, Text: "Out to lunch"},
 	msnp.Busy:   {Show: Busy, Text: "Busy"},
 	msnp.Phone:  {Show: Busy, Text: "On the phone"},
+	msnp.Hidden: {Show: Hidden},
 }
 
-// presenceOf returns what the networks are told of a user's status. Hidden and
-// Offline look the same from outside.
+// presenceOf returns what the networks are told of a user's status.
 func presenceOf(status msnp.Status) Presence {
 	if p, ok := statuses[status]; ok {
 		return p

@@ -162,9 +162,6 @@ func (a *account) halt() {
 // ID implements [bridge.Account].
 func (a *account) ID() bridge.RemoteID { return bridge.RemoteID(a.user) }
 
-// Roster implements [bridge.Account]: Matrix keeps no contacts for a ghost.
-func (a *account) Roster(context.Context) ([]bridge.Contact, error) { return nil, nil }
-
 // Lookup implements [bridge.Account]. A profile that is not shown to us, which
 // is the choice of some homeservers, still belongs to somebody.
 func (a *account) Lookup(ctx context.Context, contact bridge.RemoteID) (bridge.Contact, error) {

@@ -58,11 +58,12 @@ func toMatrix(show bridge.Show, knowsBusy bool) event.Presence {
 }
 
 // visible says whether others see the user as being there.
-func visible(show bridge.Show) bool { return show != bridge.Offline && show != bridge.Unknown }
+func visible(show bridge.Show) bool {
+	return show != bridge.Offline && show != bridge.Hidden && show != bridge.Unknown
+}
 
-// SetPresence implements [bridge.Account]. Offline signs out. [bridge.Unknown]
-// is a user who is there and does not want to be seen: he is offline to
-// others, but hears of them. A homeserver that cannot be reached is no error:
+// SetPresence implements [bridge.Account]. Offline signs out. Who is Hidden is
+// offline to others, but hears of them. A homeserver that cannot be reached is no error:
 // it is told when it is back.
 func (a *account) SetPresence(ctx context.Context, presence bridge.Presence) error {
 	if !a.acquire(ctx) {

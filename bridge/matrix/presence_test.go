@@ -45,6 +45,7 @@ func TestToMatrix(t *testing.T) {
 		{bridge.Busy, true, "org.matrix.msc3026.busy"},
 		{bridge.Offline, true, "offline"},
 		{bridge.Unknown, true, "offline"},
+		{bridge.Hidden, true, "offline"},
 	} {
 		if got := toMatrix(c.show, c.knowsBusy); got != c.want {
 			t.Errorf("toMatrix(%d, %v) = %q, want %q", c.show, c.knowsBusy, got, c.want)
@@ -66,7 +67,7 @@ func TestPresenceOfTheUserReachesContacts(t *testing.T) {
 		{bridge.Presence{Show: bridge.Available}, event.PresenceOnline},
 		{bridge.Presence{Show: bridge.Offline}, event.PresenceOffline},
 		{bridge.Presence{Show: bridge.Available, Text: "back"}, event.PresenceOnline},
-		{bridge.Presence{Show: bridge.Unknown}, event.PresenceOffline}, // there, and not to be seen
+		{bridge.Presence{Show: bridge.Hidden}, event.PresenceOffline}, // there, and not to be seen
 	} {
 		bob.Forget()
 		alice.show(c.presence)
@@ -121,7 +122,7 @@ func TestPresenceOfContacts(t *testing.T) {
 	alice.unchanged()
 	// The next session begins anew.
 	alice.show(bridge.Presence{Show: bridge.Offline})
-	alice.show(bridge.Presence{Show: bridge.Unknown})
+	alice.show(bridge.Presence{Show: bridge.Hidden})
 	alice.awaitPresence(bob.UserID, bridge.Available)
 	alice.awaitPresence(carol.UserID, bridge.Available)
 }
