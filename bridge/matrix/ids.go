@@ -8,6 +8,7 @@ import (
 	"maunium.net/go/mautrix/id"
 
 	"papillon/bridge"
+	"papillon/bridge/handle"
 	"papillon/msnp"
 )
 
@@ -118,13 +119,14 @@ func unescape(s string) (text string, ok bool) {
 func (g ghosts) parseContact(address string) (user id.UserID, ok bool) {
 	if strings.HasPrefix(address, "@") {
 		user = id.UserID(address)
+	} else if local, domain, made := handle.Decode(msnp.Handle(strings.ToLower(address))); made {
+		user = id.NewUserID(local, domain)
 	} else {
 		at := strings.LastIndexByte(address, '@')
 		if at <= 0 {
 			return "", false
 		}
-		// MSN handles have no case, ids of today are in lower case, and an id
-		// from before that rule has its capitals escaped.
+		// Typed by somebody who knows the id but not how handles escape it.
 		local, ok := unescape(strings.ToLower(address[:at]))
 		if !ok {
 			return "", false

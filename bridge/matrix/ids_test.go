@@ -75,6 +75,7 @@ func TestParseContact(t *testing.T) {
 		{"BOB@Matrix.org", "@bob:matrix.org"},
 		{"bob=2fphone@matrix.org", "@bob/phone:matrix.org"},
 		{"=42ob@matrix.org", "@Bob:matrix.org"},
+		{"bob@hs.test=3a8448", "@bob:hs.test:8448"},
 		{"bob@[::1]:8448", "@bob:[::1]:8448"},
 		{"bob@msn.test", "@bob:msn.test"},
 		{"", ""},
