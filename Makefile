@@ -1,6 +1,6 @@
 # Papillon. `make` builds ./papillon; `make help` lists the rest.
 
-export GOFLAGS := -tags=goolm $(GOFLAGS)
+export GOFLAGS := -tags=goolm -buildvcs=false $(GOFLAGS)
 
 VERSION  := $(shell git describe --always --dirty 2>/dev/null || echo unversioned)
 FUZZTIME ?= 10s

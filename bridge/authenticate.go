@@ -15,9 +15,26 @@ import (
 	"papillon/msnp"
 )
 
-// Authenticate implements [msnp.Backend]. It does the same work for a handle
-// that nobody has.
+// refusalTime is how long a refused sign-in takes, whatever the reason: longer
+// than any of the checks, so that the time tells nobody which handles exist.
+const refusalTime = 100 * time.Millisecond
+
+// Authenticate implements [msnp.Backend].
 func (g *Gateway) Authenticate(ctx context.Context, proof msnp.Proof) (msnp.Member, error) {
+	refusal := time.NewTimer(refusalTime)
+	defer refusal.Stop()
+	who, err := g.authenticate(ctx, proof)
+	if errors.Is(err, msnp.ErrAuthenticationFailed) {
+		select {
+		case <-refusal.C:
+		case <-ctx.Done():
+		}
+	}
+	return who, err
+}
+
+// authenticate does the same work for a handle that nobody has.
+func (g *Gateway) authenticate(ctx context.Context, proof msnp.Proof) (msnp.Member, error) {
 	h, err := g.accountHandle(ctx, proof.Handle)
 	if err != nil && !errors.Is(err, ErrNoAccount) {
 		return msnp.Member{}, err
