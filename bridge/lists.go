@@ -47,10 +47,12 @@ func (u *user) AddContact(ctx context.Context, list msnp.List, typed, name strin
 	if err != nil {
 		return listError(err)
 	}
-	u.owner.do(func() { u.added(list, member, who, serial, reply) })
+	// The other is told first: what changes about him once his status has been
+	// looked at must not be missed.
 	if reverse > 0 {
 		u.gateway.tellReverse(true, who.handle, u, reverse)
 	}
+	u.owner.do(func() { u.added(list, member, who, serial, reply) })
 	u.orderForList(ctx, list, who, true)
 	return nil
 }
