@@ -7,6 +7,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
 
 	"github.com/rs/zerolog"
 
@@ -77,7 +78,7 @@ func (cmd accountAddCmd) Run(io *streams) error {
 		if name == "" {
 			name = h.Local()
 		}
-		password, err := cmd.password(io)
+		password, err := takePassword(io, cmd.PasswordStdin)
 		if err != nil {
 			return err
 		}
@@ -93,9 +94,9 @@ func (cmd accountAddCmd) Run(io *streams) error {
 	})
 }
 
-// password takes or makes the app password.
-func (cmd accountAddCmd) password(io *streams) (string, error) {
-	if cmd.PasswordStdin {
+// takePassword takes an app password from standard input, or makes one.
+func takePassword(io *streams, fromStdin bool) (string, error) {
+	if fromStdin {
 		return readPassword(io.in)
 	}
 	return newPassword()
@@ -121,9 +122,9 @@ func (cmd accountListCmd) Run(io *streams) error {
 			return err
 		}
 		w := tabwriter.NewWriter(io.out, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(w, "HANDLE\tNAME\tPASSWORDS\tCONTACTS\tLAST SIGN-IN")
+		fmt.Fprintln(w, "HANDLE\tNAME\tPASSWORDS\tCONTACTS\tWAITING\tLAST SIGN-IN")
 		for _, a := range accounts {
-			fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%s\n", a.Handle, a.Name, a.Passwords, a.Contacts, when(a.LastUsed))
+			fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%s\n", a.Handle, printable(a.Name), a.Passwords, a.Contacts, a.Waiting, when(a.LastUsed))
 		}
 		return w.Flush()
 	})
@@ -135,6 +136,16 @@ func when(t time.Time) string {
 		return "never"
 	}
 	return t.Local().Format("2006-01-02 15:04")
+}
+
+// printable keeps what people chose for a name from steering the terminal.
+func printable(name string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return unicode.ReplacementChar
+	}, name)
 }
 
 // accountShowCmd shows an account.
@@ -159,9 +170,9 @@ func (cmd accountShowCmd) Run(io *streams) error {
 			return err
 		}
 		w := tabwriter.NewWriter(io.out, 0, 0, 2, ' ', 0)
-		fmt.Fprintf(w, "handle\t%s\nname\t%s\ncreated\t%s\n", a.Handle, a.Name, when(a.Created))
+		fmt.Fprintf(w, "handle\t%s\nname\t%s\ncreated\t%s\n", a.Handle, printable(a.Name), when(a.Created))
 		for _, p := range passwords {
-			fmt.Fprintf(w, "app password %d\t%s, made %s, last used %s\n", p.ID, p.Label, when(p.Created), when(p.LastUsed))
+			fmt.Fprintf(w, "app password %d\t%s, made %s, last used %s\n", p.ID, printable(p.Label), when(p.Created), when(p.LastUsed))
 		}
 		for _, id := range identities {
 			fmt.Fprintf(w, "on %s\t%s as %s\n", id.Network, id.Kind, id.ID)
@@ -189,7 +200,7 @@ type accountPasswdCmd struct {
 	handleArg
 	Label         string `help:"What the new password is for." default:"further"`
 	PasswordStdin bool   `help:"Take the new password from standard input instead of making one."`
-	Revoke        int64  `help:"Revoke the app password of this number (see account show) instead." xor:"revoke"`
+	Revoke        *int64 `help:"Revoke the app password of this number (see account show) instead." placeholder:"NUMBER" xor:"revoke"`
 	RevokeAll     bool   `help:"Revoke all app passwords first." xor:"revoke"`
 }
 
@@ -200,14 +211,10 @@ func (cmd accountPasswdCmd) Run(io *streams) error {
 		if err != nil {
 			return err
 		}
-		if cmd.Revoke != 0 {
-			err := db.RemovePassword(ctx, a.Handle, cmd.Revoke)
-			if errors.Is(err, store.ErrNoPassword) {
-				return fmt.Errorf("%s has no app password %d; see papillon account show %s", a.Handle, cmd.Revoke, a.Handle)
-			}
-			return err
+		if cmd.Revoke != nil {
+			return revoke(ctx, io, db, a.Handle, *cmd.Revoke)
 		}
-		password, err := accountAddCmd{PasswordStdin: cmd.PasswordStdin}.password(io)
+		password, err := takePassword(io, cmd.PasswordStdin)
 		if err != nil {
 			return err
 		}
@@ -223,6 +230,18 @@ func (cmd accountPasswdCmd) Run(io *streams) error {
 	})
 }
 
+// revoke takes one app password away.
+func revoke(ctx context.Context, io *streams, db *store.Store, h msnp.Handle, id int64) error {
+	err := db.RemovePassword(ctx, h, id)
+	if errors.Is(err, store.ErrNoPassword) {
+		return fmt.Errorf("%s has no app password %d; see papillon account show %s", h, id, h)
+	}
+	if err == nil {
+		_, err = fmt.Fprintf(io.err, "Revoked app password %d of %s.\n", id, h)
+	}
+	return err
+}
+
 // accountRemoveCmd removes an account.
 type accountRemoveCmd struct {
 	configFlag
@@ -236,6 +255,10 @@ func (cmd accountRemoveCmd) Run(io *streams) error {
 		if err != nil {
 			return err
 		}
-		return db.RemoveAccount(ctx, a.Handle)
+		if err := db.RemoveAccount(ctx, a.Handle); err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(io.err, "Removed %s, with its contacts and the messages that waited.\n", a.Handle)
+		return err
 	})
 }

@@ -6,108 +6,107 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
-
-	"github.com/caarlos0/env/v11"
-	"github.com/goccy/go-yaml"
 )
 
 // Config is everything that can be set. Its tags are the one source of the
-// example file (doc, section), the names in the file (yaml) and those in the
-// environment (env, behind PAPILLON_); its defaults stand in [defaultConfig].
+// example file (doc) and of the names in the file (yaml) and in the environment
+// (see [setting]); its defaults stand in [defaultConfig].
 type Config struct {
-	MSN      MSNConfig      `yaml:"msn" envPrefix:"MSN_" doc:"The MSN server that old clients sign in to."`
-	Store    StoreConfig    `yaml:"store" envPrefix:"STORE_" doc:"Where everything is kept. Relative paths start at this file's folder."`
-	HTTP     HTTPConfig     `yaml:"http" envPrefix:"HTTP_" doc:"Health and figures, for whoever runs this."`
-	Matrix   MatrixConfig   `yaml:"matrix" envPrefix:"MATRIX_" doc:"Matrix. Switched off while homeserver_url is empty."`
-	XMPP     XMPPConfig     `yaml:"xmpp" envPrefix:"XMPP_" doc:"XMPP. Not in this version: leave it empty."`
-	Presence PresenceConfig `yaml:"presence" envPrefix:"PRESENCE_" doc:"What to show where MSN has no word for it."`
-	Delivery DeliveryConfig `yaml:"delivery" envPrefix:"DELIVERY_" doc:"Messages on their way to a network."`
-	Log      LogConfig      `yaml:"log" envPrefix:"LOG_" doc:"The log, on standard error."`
-	Limits   LimitsConfig   `yaml:"limits" envPrefix:"LIMITS_" doc:"What one client or address may use. 0 switches a limit off."`
+	MSN      MSNConfig      `yaml:"msn" doc:"The MSN server that old clients sign in to."`
+	Store    StoreConfig    `yaml:"store" doc:"Where everything is kept. Relative paths start at this file's folder."`
+	HTTP     HTTPConfig     `yaml:"http" doc:"Health and figures, for whoever runs this."`
+	Matrix   MatrixConfig   `yaml:"matrix" doc:"Matrix. Switched off while homeserver_url is empty."`
+	XMPP     XMPPConfig     `yaml:"xmpp" doc:"XMPP. Not in this version: leave it empty."`
+	Presence PresenceConfig `yaml:"presence" doc:"What to show where MSN has no word for it."`
+	Delivery DeliveryConfig `yaml:"delivery" doc:"Messages on their way to a network."`
+	Log      LogConfig      `yaml:"log" doc:"The log, on standard error."`
+	Limits   LimitsConfig   `yaml:"limits" doc:"What one client or address may use. 0 switches a limit off."`
 }
 
 // MSNConfig sets up the MSN server.
 type MSNConfig struct {
-	Listen        string    `yaml:"listen" env:"LISTEN" doc:"Where MSN clients connect. They look for port 1863. The protocol is plain text:\nlisten beyond this machine only inside a VPN or a trusted network."`
-	ExtraListen   []string  `yaml:"extra_listen" env:"EXTRA_LISTEN" doc:"Further addresses to listen on."`
-	TLS           TLSConfig `yaml:"tls" envPrefix:"TLS_" doc:"A listener with TLS, for clients behind stunnel or the like."`
-	Domain        string    `yaml:"domain" env:"DOMAIN" doc:"The domain of handles typed without one, and of the helper contact papillon@<domain>."`
-	PublicAddress string    `yaml:"public_address" env:"PUBLIC_ADDRESS" doc:"The host:port that clients are told to dial for conversations. Empty: the address\nthat the client itself dialled, which suits all but port forwarding."`
-	LoginDomains  []string  `yaml:"login_domains" env:"LOGIN_DOMAINS" doc:"Further domains to sign in under, for clients that insist on one: with hotmail.com,\nalice@hotmail.com is alice@<domain>, and bob%matrix.org@hotmail.com is bob@matrix.org."`
+	Listen        string    `yaml:"listen" doc:"Where MSN clients connect. They look for port 1863. The protocol is plain text:\nlisten beyond this machine only inside a VPN or a trusted network."`
+	ExtraListen   []string  `yaml:"extra_listen" doc:"Further addresses to listen on."`
+	TLS           TLSConfig `yaml:"tls" doc:"A listener with TLS, for clients behind stunnel or the like."`
+	Domain        string    `yaml:"domain" doc:"The domain of handles typed without one, and of the helper contact papillon@<domain>."`
+	PublicAddress string    `yaml:"public_address" doc:"The host:port that clients are told to dial for conversations. Empty: the address\nthat the client itself dialled, which suits all but port forwarding."`
+	LoginDomains  []string  `yaml:"login_domains" doc:"Further domains to sign in under, for clients that insist on one: with hotmail.com,\nalice@hotmail.com is alice@<domain>, and bob%matrix.org@hotmail.com is bob@matrix.org."`
 }
 
 // TLSConfig sets up a listener with TLS.
 type TLSConfig struct {
-	Listen string `yaml:"listen" env:"LISTEN" doc:"Empty: none."`
-	Cert   string `yaml:"cert" env:"CERT" doc:"Certificate and key, as PEM files."`
-	Key    string `yaml:"key" env:"KEY"`
+	Listen string `yaml:"listen" doc:"Empty: none."`
+	Cert   string `yaml:"cert" doc:"Certificate and key, as PEM files."`
+	Key    string `yaml:"key"`
 }
 
 // StoreConfig names the files of the store.
 type StoreConfig struct {
-	Path string `yaml:"path" env:"PATH" doc:"The SQLite database."`
-	Key  string `yaml:"key" env:"KEY" doc:"The key that app passwords and credentials are sealed with. Keep a copy apart from\nthe database: without it they are lost, with both anybody can read them."`
+	Path string `yaml:"path" doc:"The SQLite database."`
+	Key  string `yaml:"key" doc:"The key that app passwords and credentials are sealed with. Keep a copy apart from\nthe database: without it they are lost, with both anybody can read them."`
 }
 
 // HTTPConfig sets up the listener for operators.
 type HTTPConfig struct {
-	Listen string `yaml:"listen" env:"LISTEN" doc:"Serves /healthz, /readyz and /metrics (Prometheus). Empty: none."`
+	Listen string `yaml:"listen" doc:"Serves /healthz, /readyz and /metrics (Prometheus). Empty: none."`
 }
 
 // MatrixConfig sets up Matrix.
 type MatrixConfig struct {
-	HomeserverURL    string `yaml:"homeserver_url" env:"HOMESERVER_URL" doc:"The base URL of the homeserver's client API, like http://127.0.0.1:8008."`
-	HomeserverDomain string `yaml:"homeserver_domain" env:"HOMESERVER_DOMAIN" doc:"Its server name, the part behind the colon of its users' ids."`
-	Listen           string `yaml:"listen" env:"LISTEN" doc:"Where the homeserver reaches Papillon."`
-	AppserviceURL    string `yaml:"appservice_url" env:"APPSERVICE_URL" doc:"The same as a URL, for the registration. Empty: http:// and matrix.listen."`
-	Registration     string `yaml:"registration" env:"REGISTRATION" doc:"The registration that the homeserver has loaded; \"papillon init\" made it."`
+	HomeserverURL    string `yaml:"homeserver_url" doc:"The base URL of the homeserver's client API, like http://127.0.0.1:8008."`
+	HomeserverDomain string `yaml:"homeserver_domain" doc:"Its server name, the part behind the colon of its users' ids."`
+	Listen           string `yaml:"listen" doc:"Where the homeserver reaches Papillon."`
+	AppserviceURL    string `yaml:"appservice_url" doc:"The same as a URL, for the registration. Empty: http:// and matrix.listen."`
+	Registration     string `yaml:"registration" doc:"The registration that the homeserver has loaded; \"papillon init\" made it."`
 }
 
 // XMPPConfig sets up XMPP.
 type XMPPConfig struct {
-	Component ComponentConfig `yaml:"component" envPrefix:"COMPONENT_" doc:"A component of an XMPP server."`
+	Component ComponentConfig `yaml:"component" doc:"A component of an XMPP server."`
 }
 
 // ComponentConfig sets up an XMPP component (XEP-0114).
 type ComponentConfig struct {
-	Address string `yaml:"address" env:"ADDRESS"`
-	Domain  string `yaml:"domain" env:"DOMAIN"`
-	Secret  Secret `yaml:"secret" env:"SECRET"`
+	Address string `yaml:"address"`
+	Domain  string `yaml:"domain"`
+	Secret  Secret `yaml:"secret"`
 }
 
 // PresenceConfig says how to show presences that MSN has no word for.
 type PresenceConfig struct {
-	Unknown string   `yaml:"unknown" env:"UNKNOWN" doc:"The status of contacts whose network does not tell: NLN, IDL, AWY, BSY, BRB, PHN,\nLUN or FLN. Clients do not write to FLN."`
-	Offline string   `yaml:"offline" env:"OFFLINE" doc:"The status of contacts who are known to be offline. AWY lets clients write to them\nall the same; the message waits there."`
-	Poll    Duration `yaml:"poll" env:"POLL" doc:"How often the presence of contacts is asked for that does not come by itself."`
+	Unknown string   `yaml:"unknown" doc:"The status of contacts whose network does not tell: NLN, IDL, AWY, BSY, BRB, PHN,\nLUN or FLN. Clients do not write to FLN."`
+	Offline string   `yaml:"offline" doc:"The status of contacts who are known to be offline. AWY lets clients write to them\nall the same; the message waits there."`
+	Poll    Duration `yaml:"poll" doc:"How often the presence of contacts is asked for that does not come by itself."`
 }
 
 // DeliveryConfig says how long to try.
 type DeliveryConfig struct {
-	GiveUpAfter Duration `yaml:"give_up_after" env:"GIVE_UP_AFTER" doc:"How long a message is tried before its writer is told that it failed. 0: for ever."`
+	GiveUpAfter Duration `yaml:"give_up_after" doc:"How long a message is tried before its writer is told that it failed. 0: for ever."`
 }
 
 // LogConfig sets up the log.
 type LogConfig struct {
-	Level  string `yaml:"level" env:"LEVEL" doc:"trace, debug, info, warn or error. Texts of messages never appear at info or above."`
-	Format string `yaml:"format" env:"FORMAT" doc:"console, json, or auto: console on a terminal, else json."`
+	Level  string `yaml:"level" doc:"trace, debug, info, warn or error. Texts of messages never appear at info or above."`
+	Format string `yaml:"format" doc:"console, json, or auto: console on a terminal, else json."`
 }
 
 // LimitsConfig bounds what clients may use.
 type LimitsConfig struct {
-	Line                  int      `yaml:"line" env:"LINE" doc:"Bytes of one command line."`
-	Payload               int      `yaml:"payload" env:"PAYLOAD" doc:"Bytes of one message."`
-	Unauthenticated       Duration `yaml:"unauthenticated" env:"UNAUTHENTICATED" doc:"How long a connection may take to sign in."`
-	SwitchboardIdle       Duration `yaml:"switchboard_idle" env:"SWITCHBOARD_IDLE" doc:"How long a conversation may be silent before its connection is closed; clients open\nanother for the next message."`
-	CommandsPerSecond     int      `yaml:"commands_per_second" env:"COMMANDS_PER_SECOND" doc:"Commands of one connection; a faster client is slowed down."`
-	CommandBurst          int      `yaml:"command_burst" env:"COMMAND_BURST" doc:"How many of them may come at once."`
-	SignInsPerMinute      int      `yaml:"sign_ins_per_minute" env:"SIGN_INS_PER_MINUTE" doc:"Sign-in attempts of one address."`
-	SignInAttempts        int      `yaml:"sign_in_attempts" env:"SIGN_IN_ATTEMPTS" doc:"Failed sign-ins of one address at one account within five minutes."`
-	ConnectionsPerAddress int      `yaml:"connections_per_address" env:"CONNECTIONS_PER_ADDRESS" doc:"Open connections of one address."`
-	Participants          int      `yaml:"participants" env:"PARTICIPANTS" doc:"People in one conversation."`
-	ListLength            int      `yaml:"list_length" env:"LIST_LENGTH" doc:"Entries on one contact list."`
-	SendQueue             int      `yaml:"send_queue" env:"SEND_QUEUE" doc:"Bytes that may wait for a client that does not read; one more and it is dropped."`
+	Line                  int      `yaml:"line" doc:"Bytes of one command line."`
+	Payload               int      `yaml:"payload" doc:"Bytes of one message."`
+	Unauthenticated       Duration `yaml:"unauthenticated" doc:"How long a connection may take to sign in."`
+	SwitchboardIdle       Duration `yaml:"switchboard_idle" doc:"How long a conversation may be silent before its connection is closed; clients open\nanother for the next message."`
+	CommandsPerSecond     int      `yaml:"commands_per_second" doc:"Commands of one connection; a faster client is slowed down."`
+	CommandBurst          int      `yaml:"command_burst" doc:"How many of them may come at once."`
+	SignInsPerMinute      int      `yaml:"sign_ins_per_minute" doc:"Sign-in attempts of one address."`
+	SignInAttempts        int      `yaml:"sign_in_attempts" doc:"Failed sign-ins of one address at one account within five minutes."`
+	ConnectionsPerAddress int      `yaml:"connections_per_address" doc:"Open connections of one address."`
+	Participants          int      `yaml:"participants" doc:"People in one conversation."`
+	ListLength            int      `yaml:"list_length" doc:"Entries on one contact list."`
+	SendQueue             int      `yaml:"send_queue" doc:"Bytes that may wait for a client that does not read; one more and it is dropped."`
 }
 
 // defaultConfig is what holds where nothing is set.
@@ -146,36 +145,26 @@ func loadConfig(path string) (*Config, error) {
 		return nil, configError{fmt.Errorf("read configuration: %w", err)}
 	}
 	c := defaultConfig()
-	problems := []error{c.parse(raw), c.fromEnvironment(os.Environ())}
-	if err := errors.Join(problems...); err == nil {
-		problems = c.problems()
-	}
-	if err := errors.Join(problems...); err != nil {
-		return nil, configError{fmt.Errorf("%s cannot be used:\n%w", path, err)}
+	problems := slices.Concat(c.parse(raw), c.fromEnvironment(os.Environ()), c.problems())
+	if len(problems) > 0 {
+		return nil, newConfigError(path, problems)
 	}
 	c.resolve(filepath.Dir(path))
 	return c, nil
 }
 
-// parse reads the file. An unknown key is an error: it would be ignored.
-func (c *Config) parse(raw []byte) error {
-	if err := yaml.UnmarshalWithOptions(raw, c, yaml.DisallowUnknownField()); err != nil {
-		return errors.New(yaml.FormatError(err, false, true))
+// newConfigError lists what is wrong with a configuration: in one line if it is
+// one thing.
+func newConfigError(what string, problems []error) error {
+	if len(problems) == 1 {
+		return configError{fmt.Errorf("%s: %w", what, problems[0])}
 	}
-	return nil
-}
-
-// fromEnvironment takes PAPILLON_MSN_LISTEN and the like; the value of
-// PAPILLON_MSN_LISTEN_FILE names a file that has the value in it.
-func (c *Config) fromEnvironment(environ []string) error {
-	vars, err := readFileVariables(env.ToMap(environ))
-	if err != nil {
-		return err
+	var lines strings.Builder
+	fmt.Fprintf(&lines, "%s has %d mistakes:", what, len(problems))
+	for _, p := range problems {
+		fmt.Fprintf(&lines, "\n  %v", p)
 	}
-	if err := env.ParseWithOptions(c, env.Options{Prefix: envPrefix, Environment: vars}); err != nil {
-		return fmt.Errorf("environment: %w", err)
-	}
-	return nil
+	return configError{errors.New(lines.String())}
 }
 
 // resolve makes relative paths start at the configuration's folder.

@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"slices"
+	"text/tabwriter"
 
 	"maunium.net/go/mautrix/appservice"
 
@@ -13,11 +16,10 @@ import (
 	"papillon/store"
 )
 
-// The names of the files that init writes.
+// The names of the files that init writes, beside those that are settings.
 const (
-	configName       = "config.yaml"
-	registrationName = "registration-msn.yaml"
-	puppetName       = "registration-msn-puppet.yaml"
+	configName = "config.yaml"
+	puppetName = "registration-msn-puppet.yaml"
 )
 
 // initCmd writes the files of a new installation.
@@ -40,45 +42,56 @@ func (cmd initCmd) Run(io *streams) error {
 	if err := os.MkdirAll(cmd.Dir, 0o755); err != nil {
 		return fmt.Errorf("make folder: %w", err)
 	}
-	key := filepath.Join(cmd.Dir, c.Store.Key)
+	key := within(cmd.Dir, c.Store.Key)
 	names := []string{key}
 	for name := range files {
-		names = append(names, filepath.Join(cmd.Dir, name))
+		names = append(names, within(cmd.Dir, name))
 	}
+	slices.Sort(names)
 	if err := nothingThere(names); err != nil {
 		return err
 	}
 	if err := writeFiles(cmd.Dir, key, files); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(io.out, initDone, cmd.Dir, configName, c.Store.Key, registrationName, puppetName, c.MSN.Domain, c.MSN.Listen)
-	return err
+	return cmd.tellNext(io.out, c, key)
 }
 
-// initDone says what to do next.
-const initDone = `Written to %s:
-  %s                    the configuration, every setting explained
-  %s                   the key of the database; keep a copy apart from it
-  %s          for the Matrix homeserver
-  %s   for the Matrix homeserver, later
+// within places a file in a folder unless it has a place of its own.
+func within(dir, name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(dir, name)
+}
 
-Next: papillon account add alice@%s   makes an account and prints its password
-      papillon serve                        MSN clients connect to %s
-To reach people on Matrix see docs/matrix.md.
-`
+// tellNext says what was written and what to do next.
+func (cmd initCmd) tellNext(out io.Writer, c *Config, key string) error {
+	w := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
+	fmt.Fprintf(w, "Written:\n")
+	fmt.Fprintf(w, "  %s\tthe configuration, every setting explained\n", within(cmd.Dir, configName))
+	fmt.Fprintf(w, "  %s\tthe key of the database: keep a copy apart from it\n", key)
+	fmt.Fprintf(w, "  %s\tfor a Matrix homeserver (docs/matrix.md)\n", within(cmd.Dir, c.Matrix.Registration))
+	fmt.Fprintf(w, "  %s\tthe same, for a later version\n", within(cmd.Dir, puppetName))
+	fmt.Fprintf(w, "\nNext:\n")
+	if here, err := os.Getwd(); err != nil || here != cmd.Dir {
+		fmt.Fprintf(w, "  cd %s\n", cmd.Dir)
+	}
+	fmt.Fprintf(w, "  papillon account add alice@%s\tmakes an account and prints its password\n", c.MSN.Domain)
+	fmt.Fprintf(w, "  papillon serve\tlets MSN clients in at %s\n", c.MSN.Listen)
+	return w.Flush()
+}
 
 // config is the configuration to write: the defaults, what the environment
 // says, and the domain.
 func (cmd initCmd) config() (*Config, error) {
 	c := defaultConfig()
-	if err := c.fromEnvironment(os.Environ()); err != nil {
-		return nil, configError{err}
-	}
+	problems := c.fromEnvironment(os.Environ())
 	if cmd.Domain != "" {
 		c.MSN.Domain = cmd.Domain
 	}
-	if err := errors.Join(c.problems()...); err != nil {
-		return nil, configError{fmt.Errorf("the configuration would not be usable:\n%w", err)}
+	if problems = append(problems, c.problems()...); len(problems) > 0 {
+		return nil, newConfigError("what init is told", problems)
 	}
 	return c, nil
 }
@@ -105,19 +118,6 @@ func initFiles(c *Config) (map[string][]byte, error) {
 		}
 	}
 	return files, nil
-}
-
-// registrationOptions are what a registration is made of. Before Matrix is set
-// up its domain is most likely that of the handles.
-func (c *Config) registrationOptions() matrix.RegistrationOptions {
-	o := matrix.RegistrationOptions{Domain: c.Matrix.HomeserverDomain, URL: c.Matrix.AppserviceURL}
-	if o.Domain == "" {
-		o.Domain = c.MSN.Domain
-	}
-	if o.URL == "" {
-		o.URL = "http://" + c.Matrix.Listen
-	}
-	return o
 }
 
 // nothingThere makes sure that no file would be written over.
@@ -150,7 +150,7 @@ func writeFiles(dir, key string, files map[string][]byte) (err error) {
 	}
 	written = append(written, key)
 	for name, content := range files {
-		path := filepath.Join(dir, name)
+		path := within(dir, name)
 		f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 		if err != nil {
 			return fmt.Errorf("write %s: %w", path, err)
@@ -162,31 +162,4 @@ func writeFiles(dir, key string, files map[string][]byte) (err error) {
 		}
 	}
 	return nil
-}
-
-// registrationCmd prints the registration again.
-type registrationCmd struct{ configFlag }
-
-// Run implements the command: the tokens of the file, and what else the present
-// configuration makes of it.
-func (cmd registrationCmd) Run(io *streams) error {
-	c, err := loadConfig(cmd.Config)
-	if err != nil {
-		return err
-	}
-	stored, err := matrix.LoadRegistration(c.Matrix.Registration)
-	if err != nil {
-		return err
-	}
-	reg, err := matrix.NewRegistration(c.registrationOptions())
-	if err != nil {
-		return err
-	}
-	reg.AppToken, reg.ServerToken = stored.AppToken, stored.ServerToken
-	out, err := matrix.RegistrationYAML(reg)
-	if err != nil {
-		return err
-	}
-	_, err = io.out.Write(out)
-	return err
 }

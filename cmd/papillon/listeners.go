@@ -33,39 +33,49 @@ type listeners struct {
 }
 
 // openListeners opens all of them, or none.
-func openListeners(c *Config) (l *listeners, err error) {
-	l = &listeners{}
-	defer func() {
-		if err != nil {
-			l.close()
+func openListeners(c *Config) (*listeners, error) {
+	l := new(listeners)
+	if err := l.open(c); err != nil {
+		l.close()
+		return nil, err
+	}
+	return l, nil
+}
+
+// open opens all of them, or leaves it to the caller to close the first few.
+func (l *listeners) open(c *Config) (err error) {
+	if err := l.openMSN("msn.listen", c.MSN.Listen); err != nil {
+		return err
+	}
+	for _, addr := range c.MSN.ExtraListen {
+		if err := l.openMSN("msn.extra_listen", addr); err != nil {
+			return err
 		}
-	}()
-	plain := append([]string{c.MSN.Listen}, c.MSN.ExtraListen...)
-	for i, addr := range plain {
-		key := "msn.listen"
-		if i > 0 {
-			key = "msn.extra_listen"
-		}
-		ln, err := listen(key, addr)
-		if err != nil {
-			return nil, err
-		}
-		l.msn = append(l.msn, ln)
 	}
 	if err := l.openTLS(c.MSN.TLS); err != nil {
-		return nil, err
+		return err
 	}
 	if c.Matrix.HomeserverURL != "" {
 		if l.appservice, err = listen("matrix.listen", c.Matrix.Listen); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if c.HTTP.Listen != "" {
 		if l.http, err = listen("http.listen", c.HTTP.Listen); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return l, nil
+	return nil
+}
+
+// openMSN opens one more address for MSN clients.
+func (l *listeners) openMSN(key, addr string) error {
+	ln, err := listen(key, addr)
+	if err != nil {
+		return err
+	}
+	l.msn = append(l.msn, ln)
+	return nil
 }
 
 // openTLS opens the listener with TLS where one is set.

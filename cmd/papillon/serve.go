@@ -6,14 +6,12 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"os"
-	"os/signal"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
+	"maunium.net/go/mautrix/appservice"
 
 	"papillon/bridge"
 	"papillon/bridge/matrix"
@@ -47,9 +45,8 @@ func (cmd serveCmd) Run(io *streams) error {
 	if err != nil {
 		return configError{err}
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := untilSignal(context.Background())
 	defer stop()
-	context.AfterFunc(ctx, stop) // from now on a signal has its usual effect
 	return serve(ctx, c, log)
 }
 
@@ -83,13 +80,19 @@ func serve(ctx context.Context, c *Config, log zerolog.Logger) (err error) {
 // build makes the parts. It asks nothing of other servers: one that is down
 // keeps nobody from signing in.
 func (d *daemon) build(ctx context.Context, c *Config) (err error) {
+	var registration *appservice.Registration
+	if c.Matrix.HomeserverURL != "" {
+		if registration, err = d.registration(c); err != nil {
+			return err
+		}
+	}
 	d.store, err = store.Open(ctx, store.Options{Path: c.Store.Path, KeyPath: c.Store.Key, Log: d.log})
 	if err != nil {
 		return err
 	}
 	var networks []bridge.Network
-	if c.Matrix.HomeserverURL != "" {
-		if d.matrix, err = d.newMatrix(ctx, c); err != nil {
+	if registration != nil {
+		if d.matrix, err = d.newMatrix(ctx, c, registration); err != nil {
 			return err
 		}
 		networks = append(networks, d.matrix)
@@ -108,12 +111,18 @@ func (d *daemon) build(ctx context.Context, c *Config) (err error) {
 	return nil
 }
 
-// newMatrix makes the network of Matrix.
-func (d *daemon) newMatrix(ctx context.Context, c *Config) (*matrix.Network, error) {
-	registration, err := matrix.LoadRegistration(c.Matrix.Registration)
-	if err != nil {
-		return nil, err
+// registration reads the registration that the homeserver should have loaded.
+func (d *daemon) registration(c *Config) (*appservice.Registration, error) {
+	registration, current, err := c.loadRegistration()
+	if err == nil && !current {
+		d.log.Warn().Str("file", c.Matrix.Registration).
+			Msg("The Matrix registration does not fit the configuration: run \"papillon registration\" and restart the homeserver")
 	}
+	return registration, err
+}
+
+// newMatrix makes the network of Matrix.
+func (d *daemon) newMatrix(ctx context.Context, c *Config, registration *appservice.Registration) (*matrix.Network, error) {
 	return matrix.New(ctx, matrix.Options{
 		HomeserverURL: c.Matrix.HomeserverURL, Domain: c.Matrix.HomeserverDomain,
 		Registration: registration, AccountDomain: c.MSN.Domain,

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/rs/zerolog"
+	"maunium.net/go/mautrix/id"
 
 	"papillon/bridge"
 	"papillon/msnp"
@@ -22,12 +23,10 @@ func (c *Config) problems() (all []error) {
 	if c.XMPP != (XMPPConfig{}) {
 		bad("xmpp", "this version has no XMPP; remove the section")
 	}
-	for key, path := range map[string]string{"store.path": c.Store.Path, "store.key": c.Store.Key} {
-		if path == "" {
-			bad(key, "a file must be named")
-		}
-	}
+	checkFile(bad, "store.path", c.Store.Path)
+	checkFile(bad, "store.key", c.Store.Key)
 	checkAddress(bad, "http.listen", c.HTTP.Listen, true)
+	c.checkClashes(bad)
 	c.checkPresence(bad)
 	if _, err := zerolog.ParseLevel(c.Log.Level); err != nil || c.Log.Level == "" {
 		bad("log.level", "%q is none of trace, debug, info, warn and error", c.Log.Level)
@@ -48,8 +47,8 @@ func (c *Config) checkMSN(bad complaint) {
 		checkAddress(bad, "msn.extra_listen", addr, false)
 	}
 	checkAddress(bad, "msn.tls.listen", c.MSN.TLS.Listen, true)
-	if c.MSN.TLS.Listen != "" && (c.MSN.TLS.Cert == "" || c.MSN.TLS.Key == "") {
-		bad("msn.tls", "cert and key must be named as well")
+	if t := c.MSN.TLS; t != (TLSConfig{}) && (t.Listen == "" || t.Cert == "" || t.Key == "") {
+		bad("msn.tls", "listen, cert and key go together: set all three or none")
 	}
 	checkDomain(bad, "msn.domain", c.MSN.Domain)
 	for _, d := range c.MSN.LoginDomains {
@@ -65,33 +64,51 @@ func (c *Config) checkMSN(bad complaint) {
 
 func (c *Config) checkMatrix(bad complaint) {
 	m := c.Matrix
-	if m.HomeserverURL == "" {
-		return
-	}
-	if u, err := url.Parse(m.HomeserverURL); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		bad("matrix.homeserver_url", "%q is not a URL like http://127.0.0.1:8008", m.HomeserverURL)
-	}
-	if m.HomeserverDomain == "" {
-		bad("matrix.homeserver_domain", "must be set: the part behind the colon of the homeserver's user ids")
-	}
 	checkAddress(bad, "matrix.listen", m.Listen, false)
-	if m.Registration == "" {
-		bad("matrix.registration", "a file must be named")
+	checkFile(bad, "matrix.registration", m.Registration)
+	checkURL(bad, "matrix.appservice_url", m.AppserviceURL, "http://127.0.0.1:29341")
+	checkURL(bad, "matrix.homeserver_url", m.HomeserverURL, "http://127.0.0.1:8008")
+	if m.HomeserverDomain != "" && !id.ValidateServerName(m.HomeserverDomain) {
+		bad("matrix.homeserver_domain", "%q is not a server name like example.org", m.HomeserverDomain)
+	}
+	if m.HomeserverURL != "" && m.HomeserverDomain == "" {
+		bad("matrix.homeserver_domain", "must be set as well: the part behind the colon of the homeserver's user ids")
+	}
+	if m.HomeserverURL == "" && m.HomeserverDomain != "" {
+		bad("matrix.homeserver_url", "must be set as well: without it Matrix is switched off")
 	}
 }
 
 func (c *Config) checkPresence(bad complaint) {
-	for key, word := range map[string]string{"presence.unknown": c.Presence.Unknown, "presence.offline": c.Presence.Offline} {
-		if st, ok := msnp.ParseStatus(word); !ok || st == msnp.Hidden {
-			bad(key, "%q is no status; write NLN, IDL, AWY, BSY, BRB, PHN, LUN or FLN", word)
-		}
-	}
-	if c.Presence.Poll < 0 {
-		bad("presence.poll", "must not be negative")
+	checkStatus(bad, "presence.unknown", c.Presence.Unknown)
+	checkStatus(bad, "presence.offline", c.Presence.Offline)
+	if c.Presence.Poll <= 0 {
+		bad("presence.poll", "must be longer than 0")
 	}
 	if c.Delivery.GiveUpAfter < 0 {
 		bad("delivery.give_up_after", "must not be negative")
 	}
+}
+
+// checkClashes wants each address once: the second listener would find it taken.
+func (c *Config) checkClashes(bad complaint) {
+	keys := make(map[string]string)
+	check := func(key, addr string) {
+		if _, port, err := net.SplitHostPort(addr); err != nil || port == "0" {
+			return
+		}
+		if first := keys[addr]; first != "" {
+			bad(key, "%s is the address of %s already", addr, first)
+		}
+		keys[addr] = key
+	}
+	check("msn.listen", c.MSN.Listen)
+	for _, addr := range c.MSN.ExtraListen {
+		check("msn.extra_listen", addr)
+	}
+	check("msn.tls.listen", c.MSN.TLS.Listen)
+	check("matrix.listen", c.Matrix.Listen)
+	check("http.listen", c.HTTP.Listen)
 }
 
 func (c *Config) checkLimits(bad complaint) {
@@ -132,6 +149,30 @@ func checkAddress(bad complaint, key, addr string, optional bool) {
 	}
 	if _, err := net.LookupPort("tcp", port); err != nil {
 		bad(key, "%q has no valid port", addr)
+	}
+}
+
+// checkFile wants a file named.
+func checkFile(bad complaint, key, path string) {
+	if path == "" {
+		bad(key, "a file must be named")
+	}
+}
+
+// checkURL wants the base URL of a server, or none.
+func checkURL(bad complaint, key, text, example string) {
+	if text == "" {
+		return
+	}
+	if u, err := url.Parse(text); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		bad(key, "%q is not a URL like %s", text, example)
+	}
+}
+
+// checkStatus wants a status that a contact can have.
+func checkStatus(bad complaint, key, word string) {
+	if st, ok := msnp.ParseStatus(word); !ok || st == msnp.Hidden {
+		bad(key, "%q is no status: write NLN, IDL, AWY, BSY, BRB, PHN, LUN or FLN", word)
 	}
 }
 

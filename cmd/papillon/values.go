@@ -2,13 +2,9 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"strings"
 	"time"
 )
-
-// envPrefix begins the names of all settings in the environment.
-const envPrefix = "PAPILLON_"
 
 // Duration is a time span in the configuration, like 90s or 72h.
 type Duration time.Duration
@@ -62,24 +58,3 @@ func (s Secret) GoString() string { return s.String() }
 // MarshalText implements encoding.TextMarshaler, and with it that of JSON, YAML
 // and the log.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
-
-// readFileVariables replaces each PAPILLON_X_FILE by PAPILLON_X with what the
-// file holds, so that secrets need not stand in the environment.
-func readFileVariables(vars map[string]string) (map[string]string, error) {
-	out := make(map[string]string, len(vars))
-	for name, value := range vars {
-		out[name] = value
-	}
-	for name, path := range vars {
-		target, ok := strings.CutSuffix(name, "_FILE")
-		if !ok || !strings.HasPrefix(name, envPrefix) {
-			continue
-		}
-		raw, err := os.ReadFile(path)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
-		}
-		out[target] = strings.TrimRight(string(raw), "\r\n")
-	}
-	return out, nil
-}
