@@ -17,6 +17,10 @@ const (
 	// did not answer a ring is rung again.
 	ringAgainFirst = 30 * time.Second
 	ringAgainMost  = 10 * time.Minute
+	// onWayMost is how many bytes of one contact's messages may be on their
+	// way to a client. Who was away for long has more waiting than a
+	// connection's queue takes.
+	onWayMost = 64 << 10
 	// lateAfter is how old a message may be and still go without a time.
 	lateAfter = time.Minute
 )
@@ -41,6 +45,8 @@ type lane struct {
 	ringing bool
 	tries   int // rings without an answer
 	timer   *time.Timer
+	onWay   int  // bytes handed over of which the client has not all
+	broken  bool // some of them were lost: wait for the fate of all, to keep the order
 }
 
 // lane returns the lane of a contact.
@@ -103,11 +109,18 @@ func (a *arrivals) add(u *user, m arrival) {
 	}
 }
 
-// again takes back a message whose connection died before the client had it.
-func (a *arrivals) again(u *user, m arrival) {
-	if !u.closed {
-		u.pump(a.put(m))
+// settled takes note that a client has a message, or takes it back when the
+// connection died before. Then the next goes on its way.
+func (a *arrivals) settled(u *user, l *lane, m arrival, size int, ok bool) {
+	l.onWay -= size
+	if !ok {
+		l.broken = true
+		a.put(m)
 	}
+	if l.onWay == 0 {
+		l.broken = false
+	}
+	u.pump(l)
 }
 
 // resume hands over what waits, oldest first: the user is to be seen again.
@@ -137,14 +150,17 @@ func (a *arrivals) stop() {
 // A hidden user gets nothing: "clients cannot receive any instant messages in
 // this state" (draft-movva-00 §7.7). Owned.
 func (u *user) pump(l *lane) {
-	if len(l.queue) == 0 || u.closed || !u.status.Visible() {
+	if len(l.queue) == 0 || l.broken || u.closed || !u.status.Visible() {
 		return
 	}
 	if s := u.windows.find(l.contact); s != nil {
-		queue := l.queue
-		l.queue = nil
-		for _, m := range queue {
-			u.hand(s, m)
+		for len(l.queue) > 0 && l.onWay < onWayMost {
+			m := l.queue[0]
+			l.queue = l.queue[1:]
+			if !u.hand(l, s, m) {
+				u.windows.leave(s) // its connection is dead and only has to notice
+				return
+			}
 		}
 		return
 	}
@@ -214,30 +230,38 @@ func (u *user) ringExpired(l *lane) {
 }
 
 // hand writes a message into a window, for all who sit in it. It leaves the inbox
-// when the user's client has the last piece of it. Owned.
-func (u *user) hand(s *seat, m arrival) {
-	pieces := text.Split(u.wording(m), body.MaxText)
-	for i, piece := range pieces {
+// when the user's client has the last piece of it. It returns false when the
+// window's connection is dead. Owned.
+func (u *user) hand(l *lane, s *seat, m arrival) (queued bool) {
+	var pieces [][]byte
+	size := 0
+	for _, piece := range text.Split(u.wording(m), body.MaxText) {
+		raw := body.NewText(piece, body.DefaultFormat()).Append(nil)
+		pieces = append(pieces, raw)
+		size += len(raw)
+	}
+	l.onWay += size
+	if len(pieces) == 0 { // nothing that MSN could show
+		u.handed(l, m, 0, true)
+		return true
+	}
+	for i, raw := range pieces {
 		var delivered func(bool)
 		if i == len(pieces)-1 {
-			delivered = func(ok bool) { u.handed(m, ok) }
+			delivered = func(ok bool) { u.handed(l, m, size, ok) }
 		}
-		raw := body.NewText(piece, body.DefaultFormat()).Append(nil)
-		s.switchboard.Message(m.from, raw, delivered)
+		queued = s.switchboard.Message(m.from, raw, delivered)
 		s.conversation.overhear(m.from.Handle, s, raw)
 	}
-	if len(pieces) == 0 { // nothing that MSN could show
-		u.handed(m, true)
-	}
+	return queued
 }
 
 // handed is told whether the client has a message.
-func (u *user) handed(m arrival, ok bool) {
+func (u *user) handed(l *lane, m arrival, size int, ok bool) {
 	if ok {
 		u.gateway.reaper.done(m.entry.ID)
-		return
 	}
-	u.owner.post(func() { u.arrivals.again(u, m) })
+	u.owner.post(func() { u.arrivals.settled(u, l, m, size, ok) })
 }
 
 // wording puts a message into words for the user's client: what kind it is, and

@@ -80,6 +80,8 @@ type client struct {
 	boards  []*board
 	deaf    bool // does not answer rings
 	unread  bool // its TCP stack acknowledges nothing
+	slow    bool // its TCP stack keeps receipts back, in kept
+	kept    []receipt
 	rings   []msnp.Ring
 }
 
@@ -240,6 +242,7 @@ func (c *client) chat(with string) (*board, error) {
 type board struct {
 	client       *client
 	conversation msnp.Conversation
+	dead         bool // its connection is gone and has not noticed; guarded by client.mu
 }
 
 // say sends a text; the outcome is recorded as ACK or NAK.
@@ -273,7 +276,11 @@ func (b *board) Message(from msnp.Member, message []byte, delivered func(bool)) 
 	if err != nil {
 		b.client.t.Errorf("message from %s: %v", from.Handle, err)
 	}
+	b.client.mu.Lock()
+	dead := b.dead
+	b.client.mu.Unlock()
 	switch user, typing := m.Typing(); {
+	case dead:
 	case typing:
 		b.client.record("typing %s", user)
 	case m.MediaType() == body.TypeText:
@@ -282,12 +289,41 @@ func (b *board) Message(from msnp.Member, message []byte, delivered func(bool)) 
 		b.client.record("MSG %s of %s", from.Handle, m.MediaType())
 	}
 	b.client.mu.Lock()
-	unread := b.client.unread
-	b.client.mu.Unlock()
-	if delivered != nil {
-		go delivered(!unread)
+	defer b.client.mu.Unlock()
+	switch {
+	case b.dead:
+		if delivered != nil {
+			go delivered(false)
+		}
+		return false
+	case b.client.slow:
+		b.client.kept = append(b.client.kept, receipt{len(message), delivered})
+	case delivered != nil:
+		go delivered(!b.client.unread)
 	}
 	return true
+}
+
+// receipt is what a slow client's TCP stack has not acknowledged yet.
+type receipt struct {
+	size      int
+	delivered func(bool)
+}
+
+// settle makes a slow client's TCP stack acknowledge what it has, or lose it.
+// It returns how many bytes that were.
+func (c *client) settle(ok bool) (size int) {
+	c.mu.Lock()
+	kept := c.kept
+	c.kept = nil
+	c.mu.Unlock()
+	for _, r := range kept {
+		size += r.size
+		if r.delivered != nil {
+			r.delivered(ok)
+		}
+	}
+	return size
 }
 
 // Hangup implements [msnp.Switchboard].
