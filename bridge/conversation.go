@@ -17,7 +17,11 @@ type conversation struct {
 	mu      sync.Mutex
 	members []participant
 	called  map[Handle]bool // rung, and not yet here
-	backlog []utterance     // said while nobody else was here but somebody was rung
+	// backlog is what was said while nobody else was here but somebody was
+	// rung, or while a backlog is being said.
+	backlog []utterance
+	waiting int  // bytes in the backlog
+	saying  bool // somebody says the backlog
 
 	// errands runs, in order, what must not hold up whoever gives it.
 	errands owner
@@ -42,8 +46,14 @@ type utterance struct {
 	done func(error) // may be nil
 }
 
+// maxBacklog is how many bytes may be said to somebody who is still being rung.
+const maxBacklog = 256 << 10
+
 // errNobodyThere is why a message reaches nobody.
 var errNobodyThere = errors.New("nobody else is in the conversation")
+
+// errBacklogFull is why a message to somebody who has not come yet is refused.
+var errBacklogFull = errors.New("too much was said already to somebody who has not come yet")
 
 // newConversation makes a conversation with its first participants.
 func (g *Gateway) newConversation(members ...participant) *conversation {
@@ -85,8 +95,8 @@ func (c *conversation) uncall(h Handle) {
 	c.mu.Lock()
 	delete(c.called, h)
 	var lost []utterance
-	if len(c.called) == 0 {
-		lost, c.backlog = c.backlog, nil
+	if len(c.called) == 0 && !c.saying {
+		lost = c.takeBacklog()
 	}
 	c.mu.Unlock()
 	for _, u := range lost {
@@ -107,12 +117,34 @@ func (c *conversation) join(p participant, welcome func(others []msnp.Member)) {
 	}
 	welcome(others)
 	c.members = append(c.members[:len(c.members):len(c.members)], p)
-	backlog := c.backlog
-	c.backlog = nil
 	c.mu.Unlock()
-	for _, u := range backlog {
-		p.hear(c.gateway.ctx, u, u.finish)
+	c.sayBacklog()
+}
+
+// sayBacklog says what has gathered, and what is said meanwhile after it.
+func (c *conversation) sayBacklog() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.saying {
+		return
 	}
+	c.saying = true
+	for len(c.backlog) > 0 {
+		backlog := c.takeBacklog()
+		c.mu.Unlock()
+		for _, said := range backlog {
+			c.tell(c.gateway.ctx, said, c.hearers(said))
+		}
+		c.mu.Lock()
+	}
+	c.saying = false
+}
+
+// takeBacklog empties the backlog; the caller holds the lock.
+func (c *conversation) takeBacklog() []utterance {
+	backlog := c.backlog
+	c.backlog, c.waiting = nil, 0
+	return backlog
 }
 
 // leave takes a participant out. When no MSN user is left the others go as well.
@@ -145,22 +177,47 @@ func (c *conversation) leave(p participant) {
 // say hands a message to all but its speaker.
 func (c *conversation) say(ctx context.Context, said utterance) {
 	c.mu.Lock()
-	hearers := make([]participant, 0, len(c.members))
-	for _, p := range c.members {
-		if p != said.from {
-			hearers = append(hearers, p)
+	hearers := c.others(said.from)
+	if c.saying || len(hearers) == 0 && len(c.called) > 0 {
+		fits := c.waiting+len(said.body) <= maxBacklog
+		if fits {
+			c.backlog = append(c.backlog, said)
+			c.waiting += len(said.body)
 		}
-	}
-	if len(hearers) == 0 && len(c.called) > 0 {
-		c.backlog = append(c.backlog, said)
 		c.mu.Unlock()
+		if !fits {
+			said.finish(errBacklogFull)
+		}
 		return
 	}
 	c.mu.Unlock()
-	switch {
-	case len(hearers) == 0:
+	c.tell(ctx, said, hearers)
+}
+
+// hearers returns all but the speaker of a message.
+func (c *conversation) hearers(said utterance) []participant {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.others(said.from)
+}
+
+// others returns all but one; the caller holds the lock.
+func (c *conversation) others(from participant) []participant {
+	others := make([]participant, 0, len(c.members))
+	for _, p := range c.members {
+		if p != from {
+			others = append(others, p)
+		}
+	}
+	return others
+}
+
+// tell has a message heard.
+func (c *conversation) tell(ctx context.Context, said utterance, hearers []participant) {
+	switch len(hearers) {
+	case 0:
 		said.finish(errNobodyThere)
-	case len(hearers) == 1:
+	case 1:
 		hearers[0].hear(ctx, said, said.done)
 	default:
 		done := said.gather(len(hearers))
