@@ -153,6 +153,7 @@ func (o *outbox) work(ctx context.Context) {
 			select {
 			case <-timer.C:
 			case <-o.wake:
+			case <-ctx.Done():
 			}
 		}
 		if ctx.Err() != nil {
@@ -201,7 +202,9 @@ func (o *outbox) attempt(ctx context.Context, p *pendingOrder) {
 			o.link.log.Warn().Err(err).Str("order", string(p.Order.Kind)).Msg("Order given up")
 			o.tellWriter(p, "will not be delivered: "+err.Error())
 		}
+		o.mu.Lock()
 		p.executed = true
+		o.mu.Unlock()
 		if p.done != nil {
 			p.done(err)
 		}
@@ -262,7 +265,7 @@ func (o *outbox) again(p *pendingOrder, err error) {
 	p.tries++
 	o.link.log.Info().Err(err).Str("order", string(p.Order.Kind)).Int("tries", p.tries).
 		Stringer("pause", pause).Msg("Order has to wait")
-	if !p.noticed && time.Since(p.Created) > waitingNotice {
+	if !p.executed && !p.noticed && time.Since(p.Created) > waitingNotice {
 		p.noticed = true
 		o.tellWriter(p, "waits: "+o.link.network.Name()+" cannot be reached or does not take it now. It is sent as soon as possible.")
 	}
