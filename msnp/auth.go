@@ -34,7 +34,7 @@ func (c *conn) handleVER(req *request) error {
 	chosen, answer := negotiate(req.args)
 	c.sendLine(append([]string{"VER", req.trID}, answer...)...)
 	if chosen == nil {
-		c.log.Info().Strs("offered", req.args).Msg("No dialect in common")
+		c.log().Info().Strs("offered", req.args).Msg("No dialect in common")
 		return errEnd
 	}
 	c.dialect = chosen
@@ -81,7 +81,7 @@ func (c *conn) handleUSR(req *request) error {
 // who is registered here is nobody's business.
 func (c *conn) challenge(req *request) error {
 	if !c.server.signIns.allow(c.addr) {
-		c.log.Warn().Msg("limits.sign_ins_per_minute: sign-in refused")
+		c.log().Warn().Msg("limits.sign_ins_per_minute: sign-in refused")
 		c.server.stats.refused.Add(1)
 		c.sendError(CodeServerBusy, req.trID)
 		return errEnd
@@ -113,7 +113,7 @@ func (c *conn) authenticate(req *request) error {
 	who, err := c.server.options.Backend.Authenticate(c.ctx, proof)
 	if errors.Is(err, ErrAuthenticationFailed) {
 		c.server.stats.refused.Add(1)
-		c.log.Info().Str("handle", proof.Handle).Msg("Sign-in refused: wrong handle or password")
+		c.log().Info().Str("handle", proof.Handle).Msg("Sign-in refused: wrong handle or password")
 		return Errorf(CodeAuthenticationFailed, "wrong handle or password")
 	}
 	if err != nil {
@@ -134,8 +134,8 @@ func (c *conn) openSession(req *request, who Member, typed string) error {
 	n.session = session
 	c.ns = n
 	n.welcome(req.trID)
-	c.log = c.log.With().Str("handle", string(who.Handle)).Logger()
-	c.log.Info().Str("dialect", c.dialect.name).Msg("Signed in")
+	c.setLog(c.log().With().Str("handle", string(who.Handle)).Logger())
+	c.log().Info().Str("dialect", c.dialect.name).Msg("Signed in")
 	c.server.stats.signIns.Add(1)
 	c.server.stats.signedIn.Add(1)
 	c.signedIn()
@@ -204,7 +204,7 @@ func (c *conn) becomeSwitchboard(sb *switchboard, conversation Conversation, use
 	sb.conversation = conversation
 	c.dialect = sb.dialect
 	c.sb = sb
-	c.log = c.log.With().Str("handle", string(user)).Uint32("switchboard", conversation.ID()).Logger()
+	c.setLog(c.log().With().Str("handle", string(user)).Uint32("switchboard", conversation.ID()).Logger())
 	c.server.stats.switchboards.Add(1)
 	c.signedIn()
 }

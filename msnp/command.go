@@ -186,12 +186,12 @@ func (c *conn) answerError(trID string, err error) error {
 	case errors.Is(err, errGarbage):
 		errors.As(err, &answer)
 		c.sendError(answer.Code, trID)
-		c.log.Info().Err(answer).Msg("Connection closed: its input cannot be followed")
+		c.log().Info().Err(answer).Msg("Connection closed: its input cannot be followed")
 		return errEnd
 	case errors.As(err, &answer):
 		return c.mistake([]string{"", trID}, answer)
 	default:
-		c.log.Error().Err(err).Msg("Command failed; client told 500")
+		c.log().Error().Err(err).Msg("Command failed; client told 500")
 		c.sendError(CodeInternalServer, trID)
 		return nil
 	}
@@ -206,14 +206,14 @@ func (c *conn) mistake(words []string, answer *Error) error {
 			trID = id
 		}
 	}
-	c.log.Debug().Err(answer).Msg("Command refused")
+	c.log().Debug().Err(answer).Msg("Command refused")
 	c.sendError(answer.Code, trID)
 	if answer.closes() {
 		return errEnd
 	}
 	if answer.Code == CodeSyntax || answer.Code == CodeFieldsMissing {
 		if c.mistakes++; c.mistakes >= maxMistakes {
-			c.log.Info().Int("mistakes", c.mistakes).Msg("Connection closed: nothing but malformed commands")
+			c.log().Info().Int("mistakes", c.mistakes).Msg("Connection closed: nothing but malformed commands")
 			return errEnd
 		}
 	}
@@ -223,10 +223,10 @@ func (c *conn) mistake(words []string, answer *Error) error {
 // traceCommand writes a command to the log at trace level, without digests and
 // message texts.
 func (c *conn) traceCommand(req *request) {
-	if c.log.GetLevel() > zerolog.TraceLevel {
+	if c.log().GetLevel() > zerolog.TraceLevel {
 		return
 	}
-	ev := c.log.Trace().Str("command", req.name).Str("trid", req.trID)
+	ev := c.log().Trace().Str("command", req.name).Str("trid", req.trID)
 	if req.name != "USR" && req.name != "ANS" {
 		ev = ev.Strs("args", req.args)
 	}

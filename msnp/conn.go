@@ -33,7 +33,7 @@ type conn struct {
 	addr   netip.Addr
 	reader *wire.Reader
 	out    outgoing
-	log    zerolog.Logger
+	logger atomic.Pointer[zerolog.Logger] // the reader replaces it; anybody logs
 	ctx    context.Context
 	cancel context.CancelFunc
 	pace   *rate.Limiter // nil without limits.commands_per_second
@@ -54,8 +54,8 @@ func newConn(s *Server, nc net.Conn) *conn {
 		nc:     nc,
 		addr:   addrOf(nc),
 		reader: wire.NewReader(nc, wire.Limits{Line: limits.Line, Payload: limits.Payload}),
-		log:    s.options.Log.With().Stringer("remote", nc.RemoteAddr()).Logger(),
 	}
+	c.setLog(s.options.Log.With().Stringer("remote", nc.RemoteAddr()).Logger())
 	c.ctx, c.cancel = context.WithCancel(s.ctx)
 	c.out = outgoing{nc: nc, limit: limits.SendQueue, failed: c.sendingFailed}
 	if limits.CommandsPerSecond > 0 {
@@ -63,6 +63,12 @@ func newConn(s *Server, nc net.Conn) *conn {
 	}
 	return c
 }
+
+// log returns the connection's logger. Safe from any goroutine.
+func (c *conn) log() *zerolog.Logger { return c.logger.Load() }
+
+// setLog replaces it, when more is known about the client.
+func (c *conn) setLog(log zerolog.Logger) { c.logger.Store(&log) }
 
 // errEnd ends a connection in good order: what was sent is still written.
 var errEnd = errors.New("connection ends")
@@ -72,7 +78,7 @@ func (c *conn) serve() {
 	defer c.close()
 	defer func() {
 		if cause := recover(); cause != nil {
-			c.log.Error().Interface("panic", cause).Bytes("stack", debug.Stack()).Msg("Handler panicked; connection dropped")
+			c.log().Error().Interface("panic", cause).Bytes("stack", debug.Stack()).Msg("Handler panicked; connection dropped")
 		}
 	}()
 	if limit := c.server.options.Limits.Unauthenticated; limit > 0 {
@@ -121,7 +127,7 @@ func (c *conn) setReadDeadline(t time.Time) {
 		t = time.Now().Add(lingerTime)
 	}
 	if err := c.nc.SetReadDeadline(t); err != nil {
-		c.log.Debug().Err(err).Msg("Cannot set the read deadline") // closed: reading says so next
+		c.log().Debug().Err(err).Msg("Cannot set the read deadline") // closed: reading says so next
 	}
 }
 
@@ -171,7 +177,7 @@ func (c *conn) sendError(code Code, trID string) { c.sendLine(codeWord(code), tr
 func (c *conn) sendingFailed(err error) {
 	if errors.Is(err, errQueueFull) {
 		c.server.stats.dropped.Add(1)
-		c.log.Warn().Err(err).Msg("Client dropped")
+		c.log().Warn().Err(err).Msg("Client dropped")
 	}
 	c.cancel()
 	_ = c.nc.Close() // the reader sees it and cleans up; a second close is no error worth telling
@@ -218,11 +224,11 @@ func (c *conn) close() {
 func (c *conn) logEnd(err error) {
 	switch {
 	case errors.Is(err, wire.ErrLineTooLong), errors.Is(err, wire.ErrPayloadTooLong):
-		c.log.Warn().Err(err).Msg("Connection closed: over the limit")
-	case errors.Is(err, os.ErrDeadlineExceeded) && c.sb == nil:
-		c.log.Info().Msg("Connection closed: it did not sign in in time")
+		c.log().Warn().Err(err).Msg("Connection closed: over the limit")
+	case errors.Is(err, os.ErrDeadlineExceeded) && c.sb == nil && c.ctx.Err() == nil:
+		c.log().Info().Msg("Connection closed: it did not sign in in time")
 	default:
-		c.log.Debug().Err(err).Msg("Connection ended")
+		c.log().Debug().Err(err).Msg("Connection ended")
 	}
 }
 

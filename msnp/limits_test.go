@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -267,4 +268,41 @@ func TestLastLineReachesHalfClosed(t *testing.T) {
 		}
 		wantEnd(t, r)
 	}
+}
+
+// TestSignInsOverEachOther: a session may be told to end while it begins and its
+// client is gone already. The race detector judges.
+func TestSignInsOverEachOther(t *testing.T) {
+	s := startService(t, testLimits)
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			for range 40 {
+				signInAndGo(t, s)
+			}
+		})
+	}
+	all.Wait()
+	signIn(t, s, "alice", msnp.Online)
+}
+
+// signInAndGo proves to be alice and resets the connection without waiting.
+func signInAndGo(t *testing.T, s *service) {
+	nc, err := net.Dial("tcp", s.addr)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer nc.Close()
+	if err := nc.(*net.TCPConn).SetLinger(0); err != nil {
+		t.Error(err)
+	}
+	fmt.Fprint(nc, "USR 1 MD5 I alice@example.org\r\n")
+	line, err := bufio.NewReader(nc).ReadString('\n')
+	words := strings.Fields(line)
+	if err != nil || len(words) != 5 {
+		t.Errorf("got %q (%v), want a challenge", line, err)
+		return
+	}
+	fmt.Fprintf(nc, "USR 2 MD5 S %s\r\n", msnptest.Digest(words[4], password))
 }

@@ -47,7 +47,7 @@ func (n *notification) end() {
 	n.server.tickets.revoke(n)
 	n.session.Close()
 	n.server.stats.signedIn.Add(-1)
-	n.log.Info().Msg("Signed out")
+	n.log().Info().Msg("Signed out")
 }
 
 // handleOUT signs out. Real servers differed in whether they echoed OUT; echo
