@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"reflect"
 	"regexp"
 	"slices"
@@ -265,5 +266,42 @@ func TestSecretsDoNotShow(t *testing.T) {
 		if strings.Contains(shown, "hunter2") || strings.Contains(shown, fmt.Sprintf("%x", "hunter2")) {
 			t.Errorf("the secret shows in %s", shown)
 		}
+	}
+}
+
+// TestDocumentsNameRealSettings: what people read and run names no setting that
+// does not exist.
+func TestDocumentsNameRealSettings(t *testing.T) {
+	real, sections := make(map[string]bool), make(map[string]bool)
+	for _, s := range new(Config).settings() {
+		real[s.key], real[s.env()], real[s.env()+"_FILE"] = true, true, true
+		for key := s.key; strings.Contains(key, "."); {
+			key = key[:strings.LastIndexByte(key, '.')]
+			sections[key] = true
+			real[key] = true
+		}
+	}
+	words := regexp.MustCompile(`PAPILLON_[A-Z_]+|\x60[a-z]+\.[a-z_.]+`)
+	found := 0
+	for _, name := range []string{
+		"README.md", "docs/configuration.md", "docs/matrix.md", "docs/security.md",
+		"Dockerfile", "compose.yaml", "tools/demo/stage.go",
+	} {
+		for _, word := range words.FindAllString(read(t, filepath.Join("..", "..", name)), -1) {
+			key := strings.TrimRight(strings.TrimPrefix(word, "`"), ".")
+			section, _, _ := strings.Cut(key, ".")
+			if key == "PAPILLON_MSN_LISTN" || strings.HasSuffix(key, ".example.org") {
+				continue // examples of a mistake, and of a domain
+			}
+			if strings.HasPrefix(word, "PAPILLON_") || sections[section] {
+				found++
+				if !real[key] {
+					t.Errorf("%s names %s, which does not exist", name, key)
+				}
+			}
+		}
+	}
+	if found < 30 {
+		t.Errorf("only %d settings found: the test looks for the wrong thing", found)
 	}
 }
