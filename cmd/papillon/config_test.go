@@ -13,7 +13,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/rs/zerolog"
+	"pgregory.net/rapid"
 )
 
 // load loads a configuration file with the given content.
@@ -304,4 +306,30 @@ func TestDocumentsNameRealSettings(t *testing.T) {
 	if found < 30 {
 		t.Errorf("only %d settings found: the test looks for the wrong thing", found)
 	}
+}
+
+// TestWrittenConfigReadsTheSame: whatever the environment gives init to write.
+func TestWrittenConfigReadsTheSame(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		c := defaultConfig()
+		text := rapid.OneOf(rapid.String(), rapid.SampledFrom([]string{
+			"", "~", "null", "yes", "0x10", "1_000", "1e3", "- a", "a: b", "#a", "a #b", "'", `"`, `\`, "[", "{}", "&a", "*a", "!!int 1", " a ", "|", ">-", "%", "@", "?",
+		}))
+		c.Store.Path, c.MSN.Domain = text.Draw(t, "path"), text.Draw(t, "domain")
+		c.MSN.LoginDomains = rapid.SliceOf(text).Draw(t, "login domains")
+		c.XMPP.Component.Secret = Secret(text.Draw(t, "secret"))
+		c.Limits.Line = rapid.Int().Draw(t, "line")
+		c.Presence.Poll = Duration(rapid.Int64().Draw(t, "poll"))
+		var written strings.Builder
+		if err := writeConfig(&written, c); err != nil {
+			t.Fatal(err)
+		}
+		again := new(Config)
+		if problems := again.parse([]byte(written.String())); len(problems) > 0 {
+			t.Fatalf("%v in\n%s", problems, written.String())
+		}
+		if diff := cmp.Diff(c, again, cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("%s in\n%s", diff, written.String())
+		}
+	})
 }
