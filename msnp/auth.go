@@ -122,12 +122,13 @@ func (c *conn) authenticate(req *request) error {
 	if err != nil {
 		return fmt.Errorf("check sign-in: %w", err)
 	}
-	return c.openSession(req, who)
+	return c.openSession(req, who, proof.Handle)
 }
 
-// openSession makes this a notification connection.
-func (c *conn) openSession(req *request, who Member) error {
-	n := &notification{conn: c, user: who}
+// openSession makes this a notification connection. Typed is the handle as it
+// came, which may be another form of the user's.
+func (c *conn) openSession(req *request, who Member, typed string) error {
+	n := &notification{conn: c, user: who, typed: typed}
 	client := Client{Dialect: c.dialect.number, Addr: c.addr}
 	session, err := c.server.options.Backend.Open(c.ctx, who.Handle, client, n)
 	if err != nil {
@@ -198,11 +199,7 @@ func (c *conn) handleANS(req *request) error {
 
 // redeem finds the ticket for a handle and cookie as typed; nil for a bad one.
 func (c *conn) redeem(handle, cookie string, ring bool) *ticket {
-	user, err := ParseHandle(handle)
-	if err != nil {
-		return nil
-	}
-	return c.server.tickets.redeem(cookie, user, ring)
+	return c.server.tickets.redeem(cookie, wire.DecodeName(handle), ring)
 }
 
 // becomeSwitchboard makes this a switchboard connection.

@@ -82,7 +82,7 @@ func (c *conn) serve() {
 		err := c.serveCommand()
 		switch {
 		case err == nil:
-		case errors.Is(err, errEnd):
+		case errors.Is(err, errEnd), c.out.ending() && !errors.Is(err, os.ErrDeadlineExceeded):
 			c.leave() // nobody is to wait for a client that lingers
 			c.linger()
 			return
@@ -184,11 +184,15 @@ func (c *conn) cut() { c.out.fail(net.ErrClosed) }
 // for it to close: closing over unread input would reset the connection and
 // throw away the last lines.
 func (c *conn) linger() {
-	c.out.finish()
+	drained := c.out.finish()
 	c.cancel()
 	c.setReadDeadline(time.Time{})
 	// What comes is of no interest, and neither is how it ends.
 	_, _ = io.Copy(io.Discard, io.LimitReader(c.nc, 1<<20))
+	select { // a client that has ended its own half still reads
+	case <-drained:
+	case <-time.After(lingerTime):
+	}
 }
 
 // leave gives up what the connection stood for, once; called by the reader.

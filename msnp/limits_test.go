@@ -249,3 +249,22 @@ func TestPacedClientIsOnlySlowed(t *testing.T) {
 		t.Errorf("took %v, want at least %v", took, least)
 	}
 }
+
+// TestLastLineReachesHalfClosed: a client that has ended its own half still
+// gets its answer.
+func TestLastLineReachesHalfClosed(t *testing.T) {
+	s := startService(t, testLimits)
+	for range 50 {
+		nc, r := rawConn(t, s)
+		if _, err := io.WriteString(nc, "ANS 1 bob@example.org x 1\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		if err := nc.(*net.TCPConn).CloseWrite(); err != nil {
+			t.Fatal(err)
+		}
+		if line, err := r.ReadString('\n'); line != "911 1\r\n" {
+			t.Fatalf("got %q (%v), want 911", line, err)
+		}
+		wantEnd(t, r)
+	}
+}

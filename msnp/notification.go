@@ -14,6 +14,7 @@ type notification struct {
 	*conn
 	session Session
 	status  Status // as last set; belongs to the reader
+	typed   string // the handle as the client sent it to sign in
 
 	mu   sync.Mutex
 	user Member // the name changes with REA
@@ -144,6 +145,12 @@ func (n *notification) Ring(r Ring) {
 		return
 	}
 	cookie := n.server.tickets.issue(tk)
+	if n.ended() { // meanwhile: end may have revoked before the ticket was there
+		if n.server.tickets.take(cookie) != nil {
+			tk.expire()
+		}
+		return
+	}
 	n.sendLine("RNG", strconv.FormatUint(uint64(r.ID), 10), n.address(), cookiePackage, cookie,
 		string(r.Caller.Handle), n.dialect.encode(r.Caller.Name))
 }

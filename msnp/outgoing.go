@@ -28,16 +28,17 @@ type outgoing struct {
 	failed func(error)
 
 	mu       sync.Mutex
-	queue    []byte    // not yet taken by the writer
-	spare    []byte    // an empty buffer to go on with, while a writer runs
-	inFlight int       // bytes taken by the writer, not yet written
-	writing  bool      // a writer runs, or a hold will become one
-	last     bool      // nothing may be added any more
-	dead     bool      // failed or cut
-	queued   int64     // bytes ever added
-	written  int64     // bytes ever written
-	receipts []receipt // waiting for the client's TCP stack, by position
-	watching bool      // a goroutine waits for receipts
+	queue    []byte        // not yet taken by the writer
+	spare    []byte        // an empty buffer to go on with, while a writer runs
+	inFlight int           // bytes taken by the writer, not yet written
+	writing  bool          // a writer runs, or a hold will become one
+	last     bool          // nothing may be added any more
+	dead     bool          // failed or cut
+	queued   int64         // bytes ever added
+	written  int64         // bytes ever written
+	receipts []receipt     // waiting for the client's TCP stack, by position
+	watching bool          // a goroutine waits for receipts
+	drained  chan struct{} // made by finish, closed when nothing is left to write
 
 	held bool // between hold and release; belongs to the reader
 }
@@ -83,9 +84,17 @@ func (o *outgoing) send(build func([]byte) []byte, done func(bool)) (queued bool
 }
 
 // finish lets nothing more be added and closes the sending side once all is
-// written.
-func (o *outgoing) finish() {
+// written. The channel it returns is closed then, or when the connection is of
+// no more use.
+func (o *outgoing) finish() (drained <-chan struct{}) {
 	o.mu.Lock()
+	if o.drained == nil {
+		o.drained = make(chan struct{})
+		if o.dead {
+			close(o.drained)
+		}
+	}
+	drained = o.drained
 	start := !o.dead && !o.last && !o.writing
 	o.last = true
 	o.writing = o.writing || start
@@ -93,6 +102,14 @@ func (o *outgoing) finish() {
 	if start {
 		go o.write()
 	}
+	return drained
+}
+
+// ending says whether finish was called and the last lines may be on their way.
+func (o *outgoing) ending() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.last && !o.dead
 }
 
 // hold keeps what is sent from now on in the queue until release writes it all at
@@ -229,6 +246,7 @@ func (o *outgoing) fail(err error) {
 		return
 	}
 	o.dead = true
+	o.tellDrained()
 	lost := o.receipts
 	o.receipts = nil
 	o.mu.Unlock()
@@ -247,5 +265,21 @@ func (o *outgoing) closeWrite() {
 	}
 	if err != nil {
 		o.fail(net.ErrClosed)
+		return
+	}
+	o.mu.Lock()
+	o.tellDrained()
+	o.mu.Unlock()
+}
+
+// tellDrained closes the channel of finish; the caller holds the lock.
+func (o *outgoing) tellDrained() {
+	if o.drained == nil {
+		return
+	}
+	select {
+	case <-o.drained: // said already
+	default:
+		close(o.drained)
 	}
 }

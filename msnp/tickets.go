@@ -3,6 +3,7 @@ package msnp
 import (
 	"crypto/rand"
 	"encoding/hex"
+	"strings"
 	"sync"
 	"time"
 )
@@ -57,16 +58,23 @@ func (t *tickets) take(cookie string) *ticket {
 // redeem returns the ticket of a cookie if it is good for this user and of the
 // right kind. A cookie that is shown by somebody else, or for something else, is
 // used up as well: it has been seen by others. Nil if it is not good.
-func (t *tickets) redeem(cookie string, user Handle, ring bool) *ticket {
+func (t *tickets) redeem(cookie, user string, ring bool) *ticket {
 	tk := t.take(cookie)
 	if tk == nil {
 		return nil
 	}
-	if tk.user != user || (tk.ring != nil) != ring || tk.session.ended() {
+	if !tk.isFor(user) || (tk.ring != nil) != ring || tk.session.ended() {
 		tk.expire()
 		return nil
 	}
 	return tk
+}
+
+// isFor says whether a handle that a client shows is the ticket's user's: the
+// canonical one, or the one it signed in with. Most clients go on with what
+// their own window has, whatever handle USR OK names.
+func (tk *ticket) isFor(handle string) bool {
+	return strings.EqualFold(handle, string(tk.user)) || strings.EqualFold(handle, tk.session.typed)
 }
 
 // revoke takes back all tickets of a session that ends.
