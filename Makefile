@@ -27,7 +27,7 @@ $(DENDRITE): tools/dendrite/go.mod tools/dendrite/go.sum | compiler
 
 # SQLite is compiled from C.
 compiler:
-	@command -v gcc >/dev/null || { \
+	@command -v $$(go env CC) >/dev/null || { \
 		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 			echo 'Installing a C compiler.'; \
 			apt-get update -qq && apt-get install -y -qq --no-install-recommends gcc libc6-dev >/dev/null; \

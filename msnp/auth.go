@@ -57,6 +57,9 @@ func (c *conn) handleINF(req *request) error {
 	return nil
 }
 
+// laterINF answers INF all the same on a connection that has signed in.
+func laterINF(n *notification, req *request) error { return n.handleINF(req) }
+
 // handleUSR signs in to the notification server (draft-movva-00 §7.3) or, when
 // it comes with a cookie, to a switchboard (§8.2). Clients may skip VER and INF
 // (gaim after a referral, libmsn always INF), so the words themselves tell.

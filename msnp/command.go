@@ -44,7 +44,7 @@ type command struct {
 // commands is the dispatch table. It is filled here and never changed.
 var commands = map[string]command{
 	"VER": {spec: "draft-movva-00 §7.1", fresh: (*conn).handleVER, notification: secondVER},
-	"INF": {spec: "draft-movva-00 §7.2", fresh: (*conn).handleINF},
+	"INF": {spec: "draft-movva-00 §7.2", fresh: (*conn).handleINF, notification: laterINF},
 	"USR": {spec: "draft-movva-00 §7.3, §8.2", args: 2, fresh: (*conn).handleUSR, notification: secondUSR},
 	"ANS": {spec: "draft-movva-00 §8.4", args: 3, fresh: (*conn).handleANS},
 	"OUT": {spec: "draft-movva-00 §7.10, §8.6", plain: true,

@@ -167,7 +167,7 @@ func TestInitTakesTheEnvironment(t *testing.T) {
 	t.Setenv("PAPILLON_STORE_KEY", filepath.Join(dir, "secret"))
 	must(t, "init")
 	config, reg := read(t, "config.yaml"), read(t, "registration-msn.yaml")
-	if !strings.Contains(config, "homeserver_url: https://matrix.example.org") || !strings.Contains(config, "homeserver_domain: example.org") {
+	if !strings.Contains(config, `homeserver_url: "https://matrix.example.org"`) || !strings.Contains(config, "homeserver_domain: example.org") {
 		t.Errorf("the configuration is\n%s", config)
 	}
 	if !strings.Contains(reg, `url: "http://papillon:29341"`) || !strings.Contains(reg, `example\.org`) {

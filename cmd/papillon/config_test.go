@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"reflect"
 	"regexp"
 	"slices"
@@ -12,7 +13,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/rs/zerolog"
+	"pgregory.net/rapid"
 )
 
 // load loads a configuration file with the given content.
@@ -89,48 +92,50 @@ func TestConfigPathsStartAtTheFile(t *testing.T) {
 // TestConfigMistakes: each is told with where it is, and what would be right.
 func TestConfigMistakes(t *testing.T) {
 	for content, want := range map[string]string{
-		"msn:\n  lisen: x\n":                           `line 2: msn.lisen: there is no such setting`,
-		"listen: x\n":                                  `line 1: listen: there is no such setting`,
-		"msn: 1863\n":                                  `line 1: msn: settings must follow`,
-		"- msn\n":                                      `line 1: the file: settings must follow`,
-		"msn:\n  listen: [127.0.0.1:1863]\n":           `line 2: msn.listen: a single value must follow`,
-		"msn:\n  listen: {a: b}\n":                     `line 2: msn.listen: a single value must follow`,
-		"msn:\n  extra_listen: [[a]]\n":                `line 2: msn.extra_listen: every item of the list must be a single value`,
-		"msn:\n  listen: a\n  listen: b\n":             `line 3: `,
-		"msn:\n\tlisten: a\n":                          `line 2: `,
-		"msn: [\n":                                     `line 1: `,
-		"msn: {domain: a}\n---\nmsn: {domain: b}\n":    `a second document`,
-		"limits:\n  line: many\n":                      `line 2: limits.line: "many" is not a whole number`,
-		"limits:\n  line: 1.5\n":                       `line 2: limits.line: "1.5" is not a whole number`,
-		"limits:\n  line: 10\n":                        `limits.line: must be 0 (switched off) or at least 256`,
-		"limits:\n  participants: -1\n":                `limits.participants: must be 0`,
-		"limits:\n  switchboard_idle: -5m\n":           `limits.switchboard_idle: must be 0`,
-		"limits:\n  unauthenticated: 60\n":             `line 2: limits.unauthenticated: "60" is not a time span; write it like 90s`,
-		"delivery:\n  give_up_after: -1h\n":            `delivery.give_up_after: must not be negative`,
-		"presence:\n  poll: 0\n":                       `presence.poll: must be longer than 0`,
-		"presence:\n  unknown: HDN\n":                  `presence.unknown: "HDN" is no status: write NLN`,
-		"presence:\n  offline: away\n":                 `presence.offline: "away" is no status`,
-		"msn:\n  listen: localhost\n":                  `msn.listen: "localhost" is not of the form host:port`,
-		"msn:\n  listen: localhost:port\n":             `msn.listen: "localhost:port" has no valid port`,
-		"msn:\n  listen: \"\"\n":                       `msn.listen: "" is not of the form host:port`,
-		"msn:\n  extra_listen: [x]\n":                  `msn.extra_listen: "x" is not of the form host:port`,
-		"msn:\n  extra_listen: [127.0.0.1:1863]\n":     `msn.extra_listen: 127.0.0.1:1863 is the address of msn.listen already`,
-		"http:\n  listen: 127.0.0.1:1863\n":            `http.listen: 127.0.0.1:1863 is the address of msn.listen already`,
-		"msn:\n  domain: a b\n":                        `msn.domain: "a b" is not a domain`,
-		"msn:\n  login_domains: [a@b]\n":               `msn.login_domains: "a@b" is not a domain`,
-		"msn:\n  public_address: msn.example.org\n":    `msn.public_address: "msn.example.org" is not of the form host:port`,
-		"msn:\n  tls: {listen: 127.0.0.1:1}\n":         `msn.tls: listen, cert and key go together`,
-		"store:\n  key: \"\"\n":                        `store.key: a file must be named`,
-		"matrix:\n  homeserver_url: matrix.org\n":      `matrix.homeserver_url: "matrix.org" is not a URL like http://127.0.0.1:8008`,
-		"matrix:\n  homeserver_url: http://a\n":        `matrix.homeserver_domain: must be set as well`,
-		"matrix:\n  homeserver_domain: a.org\n":        `matrix.homeserver_url: must be set as well`,
-		"matrix:\n  homeserver_domain: http://a\n":     `matrix.homeserver_domain: "http://a" is not a server name`,
-		"matrix:\n  appservice_url: a:1\n":             `matrix.appservice_url: "a:1" is not a URL`,
-		"xmpp:\n  component: {address: 127.0.0.1:1}\n": `xmpp: this version has no XMPP`,
-		"xmpp:\n  component: {secret: hunter2}\n":      `xmpp: this version has no XMPP`,
-		"log:\n  level: loud\n":                        `log.level: "loud" is none of trace, debug, info, warn and error`,
-		"log:\n  format: xml\n":                        `log.format: "xml" is none of auto, console and json`,
-		"msn: &a {domain: a.org}\nhttp: *a\n":          `settings must follow`,
+		"msn:\n  lisen: x\n":                        `line 2: msn.lisen: there is no such setting`,
+		"listen: x\n":                               `line 1: listen: there is no such setting`,
+		"msn: 1863\n":                               `line 1: msn: settings must follow`,
+		"- msn\n":                                   `line 1: the file: settings must follow`,
+		"msn:\n  listen: [127.0.0.1:1863]\n":        `line 2: msn.listen: a single value must follow`,
+		"msn:\n  listen: {a: b}\n":                  `line 2: msn.listen: a single value must follow`,
+		"msn:\n  extra_listen: [[a]]\n":             `line 2: msn.extra_listen: every item of the list must be a single value`,
+		"msn:\n  listen: a\n  listen: b\n":          `line 3: `,
+		"msn:\n\tlisten: a\n":                       `line 2: `,
+		"msn: [\n":                                  `line 1: `,
+		"msn: {domain: a}\n---\nmsn: {domain: b}\n": `a second document`,
+		"limits:\n  line: many\n":                   `line 2: limits.line: "many" is not a whole number`,
+		"limits:\n  line: 1.5\n":                    `line 2: limits.line: "1.5" is not a whole number`,
+		"limits:\n  line: 10\n":                     `limits.line: must be 0 (switched off) or at least 256`,
+		"limits:\n  participants: -1\n":             `limits.participants: must be 0`,
+		"limits:\n  switchboard_idle: -5m\n":        `limits.switchboard_idle: must be 0`,
+		"limits:\n  unauthenticated: 60\n":          `line 2: limits.unauthenticated: "60" is not a time span; write it like 90s`,
+		"delivery:\n  give_up_after: -1h\n":         `delivery.give_up_after: must not be negative`,
+		"presence:\n  poll: 0\n":                    `presence.poll: must be longer than 0`,
+		"presence:\n  unknown: HDN\n":               `presence.unknown: "HDN" is no status: write NLN`,
+		"presence:\n  offline: away\n":              `presence.offline: "away" is no status`,
+		"msn:\n  listen: localhost\n":               `msn.listen: "localhost" is not of the form host:port`,
+		"msn:\n  listen: localhost:port\n":          `msn.listen: "localhost:port" has no valid port`,
+		"msn:\n  listen: \"\"\n":                    `msn.listen: "" is not of the form host:port`,
+		"msn:\n  extra_listen: [x]\n":               `msn.extra_listen: "x" is not of the form host:port`,
+		"msn:\n  extra_listen: [127.0.0.1:1863]\n":  `msn.extra_listen: 127.0.0.1:1863 is the address of msn.listen already`,
+		"http:\n  listen: 127.0.0.1:1863\n":         `http.listen: 127.0.0.1:1863 is the address of msn.listen already`,
+		"msn:\n  domain: a b\n":                     `msn.domain: "a b" is not a domain`,
+		"msn:\n  login_domains: [a@b]\n":            `msn.login_domains: "a@b" is not a domain`,
+		"msn:\n  public_address: msn.example.org\n": `msn.public_address: "msn.example.org" is not of the form host:port`,
+		"msn:\n  tls: {listen: 127.0.0.1:1}\n":      `msn.tls: listen, cert and key go together`,
+		"store:\n  key: \"\"\n":                     `store.key: a file must be named`,
+		"matrix:\n  homeserver_url: matrix.org\n":   `matrix.homeserver_url: "matrix.org" is not a URL like http://127.0.0.1:8008`,
+		"matrix:\n  homeserver_url: http://a\n":     `matrix.homeserver_domain: must be set as well`,
+		"matrix:\n  homeserver_domain: a.org\n":     `matrix.homeserver_url: must be set as well`,
+		"matrix:\n  homeserver_domain: http://a\n":  `matrix.homeserver_domain: "http://a" is not a server name`,
+		"matrix:\n  appservice_url: a:1\n":          `matrix.appservice_url: "a:1" is not a URL`,
+		"matrix: {homeserver_url: 'http://a', homeserver_domain: a, listen: '0.0.0.0:1'}\n": `matrix.appservice_url: must be set as well`,
+		"matrix: {homeserver_url: 'http://a', homeserver_domain: a, listen: ':1'}\n":        `matrix.appservice_url: must be set as well`,
+		"xmpp:\n  component: {address: 127.0.0.1:1}\n":                                      `xmpp: this version has no XMPP`,
+		"xmpp:\n  component: {secret: hunter2}\n":                                           `xmpp: this version has no XMPP`,
+		"log:\n  level: loud\n":               `log.level: "loud" is none of trace, debug, info, warn and error`,
+		"log:\n  format: xml\n":               `log.format: "xml" is none of auto, console and json`,
+		"msn: &a {domain: a.org}\nhttp: *a\n": `settings must follow`,
 	} {
 		_, err := load(t, content)
 		var bad configError
@@ -264,4 +269,67 @@ func TestSecretsDoNotShow(t *testing.T) {
 			t.Errorf("the secret shows in %s", shown)
 		}
 	}
+}
+
+// TestDocumentsNameRealSettings: what people read and run names no setting that
+// does not exist.
+func TestDocumentsNameRealSettings(t *testing.T) {
+	real, sections := make(map[string]bool), make(map[string]bool)
+	for _, s := range new(Config).settings() {
+		real[s.key], real[s.env()], real[s.env()+"_FILE"] = true, true, true
+		for key := s.key; strings.Contains(key, "."); {
+			key = key[:strings.LastIndexByte(key, '.')]
+			sections[key] = true
+			real[key] = true
+		}
+	}
+	words := regexp.MustCompile(`PAPILLON_[A-Z_]+|\x60[a-z]+\.[a-z_.]+`)
+	found := 0
+	for _, name := range []string{
+		"README.md", "docs/configuration.md", "docs/matrix.md", "docs/security.md",
+		"Dockerfile", "compose.yaml", "tools/demo/stage.go",
+	} {
+		for _, word := range words.FindAllString(read(t, filepath.Join("..", "..", name)), -1) {
+			key := strings.TrimRight(strings.TrimPrefix(word, "`"), ".")
+			section, _, _ := strings.Cut(key, ".")
+			if key == "PAPILLON_MSN_LISTN" || strings.HasSuffix(key, ".example.org") {
+				continue // examples of a mistake, and of a domain
+			}
+			if strings.HasPrefix(word, "PAPILLON_") || sections[section] {
+				found++
+				if !real[key] {
+					t.Errorf("%s names %s, which does not exist", name, key)
+				}
+			}
+		}
+	}
+	if found < 30 {
+		t.Errorf("only %d settings found: the test looks for the wrong thing", found)
+	}
+}
+
+// TestWrittenConfigReadsTheSame: whatever the environment gives init to write.
+func TestWrittenConfigReadsTheSame(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		c := defaultConfig()
+		text := rapid.OneOf(rapid.String(), rapid.SampledFrom([]string{
+			"", "~", "null", "yes", "0x10", "1_000", "1e3", "- a", "a: b", "#a", "a #b", "'", `"`, `\`, "[", "{}", "&a", "*a", "!!int 1", " a ", "|", ">-", "%", "@", "?",
+		}))
+		c.Store.Path, c.MSN.Domain = text.Draw(t, "path"), text.Draw(t, "domain")
+		c.MSN.LoginDomains = rapid.SliceOf(text).Draw(t, "login domains")
+		c.XMPP.Component.Secret = Secret(text.Draw(t, "secret"))
+		c.Limits.Line = rapid.Int().Draw(t, "line")
+		c.Presence.Poll = Duration(rapid.Int64().Draw(t, "poll"))
+		var written strings.Builder
+		if err := writeConfig(&written, c); err != nil {
+			t.Fatal(err)
+		}
+		again := new(Config)
+		if problems := again.parse([]byte(written.String())); len(problems) > 0 {
+			t.Fatalf("%v in\n%s", problems, written.String())
+		}
+		if diff := cmp.Diff(c, again, cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("%s in\n%s", diff, written.String())
+		}
+	})
 }

@@ -1,12 +1,13 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"reflect"
+	"regexp"
+	"slices"
 	"strings"
-
-	"github.com/goccy/go-yaml"
 )
 
 // exampleConfigCmd prints the example configuration.
@@ -51,7 +52,7 @@ func writeSection(b *strings.Builder, section reflect.Value, indent string) erro
 			}
 			continue
 		}
-		text, err := yamlScalar(value.Interface())
+		text, err := yamlValue(value.Interface())
 		if err != nil {
 			return fmt.Errorf("write %s: %w", field.Name, err)
 		}
@@ -60,14 +61,36 @@ func writeSection(b *strings.Builder, section reflect.Value, indent string) erro
 	return nil
 }
 
-// yamlScalar writes a value on one line.
-func yamlScalar(v any) (string, error) {
-	if list, ok := v.([]string); ok && len(list) == 0 {
-		return "[]", nil
+// yamlValue writes a value on one line.
+func yamlValue(v any) (string, error) {
+	switch v := v.(type) {
+	case string:
+		return yamlString(v)
+	case Secret:
+		return yamlString(string(v))
+	case int, Duration:
+		return fmt.Sprint(v), nil
+	case []string:
+		items := make([]string, len(v))
+		for i, item := range v {
+			var err error
+			if items[i], err = yamlString(item); err != nil {
+				return "", err
+			}
+		}
+		return "[" + strings.Join(items, ", ") + "]", nil
 	}
-	if s, ok := v.(Secret); ok {
-		v = string(s)
+	return "", fmt.Errorf("a setting of type %T cannot be written", v)
+}
+
+// plainString is what needs no quotes, unless it means something in YAML.
+var plainString = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9._/-]*$`)
+
+// yamlString writes a string, in quotes if need be. What JSON writes, YAML reads.
+func yamlString(s string) (string, error) {
+	if plainString.MatchString(s) && !slices.Contains([]string{"null", "true", "false", "yes", "no", "on", "off", "y", "n"}, strings.ToLower(s)) {
+		return s, nil
 	}
-	raw, err := yaml.MarshalWithOptions(v, yaml.Flow(true))
-	return strings.TrimSpace(string(raw)), err
+	raw, err := json.Marshal(s)
+	return string(raw), err
 }

@@ -74,6 +74,9 @@ func (c *Config) checkMatrix(bad complaint) {
 	if m.HomeserverURL != "" && m.HomeserverDomain == "" {
 		bad("matrix.homeserver_domain", "must be set as well: the part behind the colon of the homeserver's user ids")
 	}
+	if m.HomeserverURL != "" && m.AppserviceURL == "" && anyAddress(m.Listen) {
+		bad("matrix.appservice_url", "must be set as well: matrix.listen names no address that the homeserver could dial")
+	}
 	if m.HomeserverURL == "" && m.HomeserverDomain != "" {
 		bad("matrix.homeserver_url", "must be set as well: without it Matrix is switched off")
 	}
@@ -174,6 +177,13 @@ func checkStatus(bad complaint, key, word string) {
 	if st, ok := msnp.ParseStatus(word); !ok || st == msnp.Hidden {
 		bad(key, "%q is no status: write NLN, IDL, AWY, BSY, BRB, PHN, LUN or FLN", word)
 	}
+}
+
+// anyAddress says whether an address to listen on stands for all of the machine.
+func anyAddress(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	ip := net.ParseIP(host)
+	return err == nil && (host == "" || ip != nil && ip.IsUnspecified())
 }
 
 // checkDomain wants what may stand behind the @ of a handle.

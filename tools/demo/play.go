@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -129,7 +130,21 @@ func (c *conversation) write(ctx context.Context) (err error) {
 	if err := c.bob.Join(ctx, c.room); err != nil {
 		return err
 	}
-	return c.bobReads(ctx, "Hello Bob! This is Messenger 1.0 🙂")
+	if err := c.bobReads(ctx, "Hello Bob! This is Messenger 1.0 🙂"); err != nil {
+		return err
+	}
+	if err := c.chat.SendTyping(ctx); err != nil {
+		return err
+	}
+	_, err = c.bob.Wait(ctx, "alice to type", func(evt *event.Event) bool {
+		typing, ok := evt.Content.Parsed.(*event.TypingEventContent)
+		return ok && evt.RoomID == c.room && slices.Contains(typing.UserIDs, ghost)
+	})
+	if err != nil {
+		return err
+	}
+	c.out.seen("bob sees her type more")
+	return nil
 }
 
 // bobReads waits until bob sees a message.
