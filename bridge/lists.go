@@ -265,13 +265,10 @@ func (u *user) renameSelf(ctx context.Context, name string, reply func(uint32, m
 	return nil
 }
 
-// SetPrivacy implements [msnp.Session]. The present value is confirmed and raises
-// no serial: gaim of 2001 sets it at each sign-in and shows its user the 218 that
-// draft-movva-00 §7.6 has for it.
+// SetPrivacy implements [msnp.Session].
 func (u *user) SetPrivacy(ctx context.Context, mode msnp.Privacy, reply func(uint32)) error {
 	if u.privacy == mode { // only this goroutine changes it
-		u.owner.do(func() { reply(u.serial) })
-		return nil
+		return msnp.Errorf(msnp.CodeAlreadyInMode, "BLP is %s already", mode)
 	}
 	serial, err := u.gateway.Storage.SetPrivacy(ctx, u.handle, mode)
 	if err != nil {

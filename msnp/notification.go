@@ -98,8 +98,8 @@ func (n *notification) handleLST(req *request) error {
 	})
 }
 
-// handleGTC and handleBLP change a setting; draft-movva-00 §7.6. What is to be
-// said about the present value, 218 or nothing, is the session's to decide.
+// handleGTC and handleBLP change a setting; draft-movva-00 §7.6. The present
+// value gives 218, as the draft asks.
 func (n *notification) handleGTC(req *request) error {
 	mode := Prompt(req.args[0])
 	if mode != PromptAsk && mode != PromptAllow {
