@@ -109,6 +109,7 @@ func (c *conversation) uncall(h Handle) {
 // before anybody was there is said to him.
 func (c *conversation) join(p participant, welcome func(others []msnp.Member)) {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	delete(c.called, p.member().Handle)
 	others := make([]msnp.Member, len(c.members))
 	for i, other := range c.members {
@@ -117,14 +118,13 @@ func (c *conversation) join(p participant, welcome func(others []msnp.Member)) {
 	}
 	welcome(others)
 	c.members = append(c.members[:len(c.members):len(c.members)], p)
-	c.mu.Unlock()
 	c.sayBacklog()
 }
 
-// sayBacklog says what has gathered, and what is said meanwhile after it.
+// sayBacklog says what has gathered, and what is said meanwhile after it. The
+// caller holds the lock, which is let go while something is said: from the
+// joining on nothing may be said past the backlog.
 func (c *conversation) sayBacklog() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	if c.saying {
 		return
 	}

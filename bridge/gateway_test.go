@@ -502,6 +502,25 @@ func TestUnknownPeople(t *testing.T) {
 	})
 }
 
+// TestNewNameReachesAbsent: who was signed out while a contact took another name
+// finds it on the list.
+func TestNewNameReachesAbsent(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		c := open(t, w.g, carol, msnp.Online)
+		must(t, c.add(msnp.Forward, string(alice)))
+		c.session.Close()
+		a := open(t, w.g, alice, msnp.Online)
+		must(t, a.session.Rename(t.Context(), string(alice), "Queen Alice", func(uint32, msnp.Member) {}))
+		synctest.Wait()
+		c = open(t, w.g, carol, msnp.Online)
+		if fl := c.properties().Lists[msnp.Forward]; len(fl) != 2 || fl[1].Name != "Queen Alice" {
+			t.Errorf("FL %v", fl)
+		}
+		a.session.Close()
+		c.session.Close()
+	})
+}
+
 func TestHelperCommands(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		a := open(t, w.g, alice, msnp.Online)

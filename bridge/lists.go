@@ -257,12 +257,30 @@ func (u *user) renameSelf(ctx context.Context, name string, reply func(uint32, m
 			u.tellWatchers()
 		}
 	})
+	u.gateway.spawn(func(ctx context.Context) { u.gateway.renameForAbsent(ctx, msnp.Member{Handle: u.handle, Name: name}) })
 	for _, l := range u.gateway.linksOf(u.handle) {
 		if err := l.outbox.add(ctx, Order{Kind: OrderRename, Text: name}, nil); err != nil {
 			u.log.Error().Err(err).Msg("Cannot tell a network of the new friendly name")
 		}
 	}
 	return nil
+}
+
+// renameForAbsent stores a user's new name on the lists of those who are not
+// signed in; the others learn it by the status that is pushed to them.
+func (g *Gateway) renameForAbsent(ctx context.Context, m msnp.Member) {
+	owners, err := g.Storage.ListedBy(ctx, m.Handle)
+	for _, owner := range owners {
+		if g.user(owner) != nil {
+			continue
+		}
+		if _, renameErr := g.Storage.RenameEntry(ctx, owner, m); !errors.Is(renameErr, ErrNotListed) {
+			err = errors.Join(err, renameErr)
+		}
+	}
+	if err != nil && ctx.Err() == nil {
+		g.Log.Warn().Err(err).Str("handle", string(m.Handle)).Msg("Cannot store a new name on others' lists; they see it with the next status")
+	}
 }
 
 // SetPrivacy implements [msnp.Session].

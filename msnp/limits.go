@@ -20,6 +20,11 @@ var keepAliveConfig = net.KeepAliveConfig{
 	Count:    6,
 }
 
+// unacknowledgedTime is how long a client's TCP may leave something
+// unacknowledged. Keepalive does not run meanwhile, and TCP alone would try for a
+// quarter of an hour.
+const unacknowledgedTime = 5 * time.Minute
+
 // tcpConn is what the server needs of a *net.TCPConn, also when TLS lies above.
 func tcpConn(nc net.Conn) (*net.TCPConn, bool) {
 	if over, ok := nc.(interface{ NetConn() net.Conn }); ok {
@@ -37,6 +42,9 @@ func keepAlive(nc net.Conn) error {
 	}
 	if err := tcp.SetKeepAliveConfig(keepAliveConfig); err != nil {
 		return fmt.Errorf("set TCP keepalive: %w", err)
+	}
+	if err := setUserTimeout(tcp, unacknowledgedTime); err != nil {
+		return fmt.Errorf("set TCP user timeout: %w", err)
 	}
 	return nil
 }

@@ -70,7 +70,9 @@ func (o *outgoing) send(build func([]byte) []byte, done func(bool)) (queued bool
 	if done != nil {
 		o.receipts = append(o.receipts, receipt{o.queued, done})
 	}
-	full := o.limit > 0 && len(o.queue)+o.inFlight > o.limit
+	// Only what waited before counts: one large answer, a long contact list,
+	// is no sign of a client that does not read.
+	full := o.limit > 0 && before+o.inFlight > o.limit
 	start := !o.writing && !full
 	o.writing = o.writing || start
 	o.mu.Unlock()

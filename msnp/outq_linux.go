@@ -1,7 +1,9 @@
 package msnp
 
 import (
+	"errors"
 	"net"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -24,4 +26,18 @@ func unacknowledgedBytes(nc net.Conn) (n int, known bool) {
 		n, ioctlErr = unix.IoctlGetInt(int(fd), unix.SIOCOUTQ)
 	})
 	return n, err == nil && ioctlErr == nil
+}
+
+// setUserTimeout bounds how long the other side's TCP may leave something
+// unacknowledged before the connection counts as dead (TCP_USER_TIMEOUT).
+func setUserTimeout(tcp *net.TCPConn, d time.Duration) error {
+	raw, err := tcp.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var setErr error
+	err = raw.Control(func(fd uintptr) {
+		setErr = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(d.Milliseconds()))
+	})
+	return errors.Join(err, setErr)
 }
