@@ -229,7 +229,7 @@ func (o *outbox) execute(ctx context.Context, p *pendingOrder) error {
 			Chat: p.Order.Chat, Text: p.Order.Text, Sent: p.Created,
 		})
 	case OrderFollow:
-		return account.Follow(ctx, id, p.Order.Text)
+		return account.Follow(ctx, Contact{ID: id, Name: p.Order.Text, Room: p.Order.Chat.Group != ""})
 	case OrderUnfollow:
 		return account.Unfollow(ctx, id)
 	}

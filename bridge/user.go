@@ -295,6 +295,7 @@ func (u *user) rename(e *entry, name string) (changed bool) {
 type remoteState struct {
 	link     *link // the user's identity there; nil while it is not open
 	id       RemoteID
+	room     bool
 	presence Presence
 	told     bool      // the network has said something about the presence
 	active   time.Time // the last sign of life
@@ -302,7 +303,7 @@ type remoteState struct {
 
 // remoteOf makes the state of a contact of this user. Owned.
 func (u *user) remoteOf(c ContactRecord) *remoteState {
-	r := &remoteState{id: c.ID}
+	r := &remoteState{id: c.ID, room: c.Room}
 	for _, l := range u.links {
 		if l.network.Name() == c.Network {
 			r.link = l
