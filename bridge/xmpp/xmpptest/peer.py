@@ -41,7 +41,7 @@ class Person(slixmpp.ClientXMPP):
     def __init__(self, who, jid, password, host, port, ca):
         super().__init__(jid, password)
         self.who, self.endpoint, self.ca_certs = who, (host, port), ca
-        self.leaving, self.show, self.rooms, self.retry = False, {}, {}, None
+        self.leaving, self.show, self.rooms, self.joining, self.retry = False, {}, {}, {}, None
         self.started = asyncio.get_event_loop().create_future()
         self.auto_authorize, self.auto_subscribe = None, False
         for name in PLUGINS:
@@ -55,6 +55,10 @@ class Person(slixmpp.ClientXMPP):
     def on_stanza(self, stanza):
         if isinstance(stanza, (slixmpp.Message, slixmpp.Presence, slixmpp.Iq)):
             tell({"who": self.who, "event": "stanza", "xml": tostring(stanza.xml)})
+        if isinstance(stanza, slixmpp.Presence) and stanza["type"] == "error":
+            attempt = self.joining.get(stanza["from"].bare)
+            if attempt and not attempt.done():
+                attempt.set_exception(IqError(stanza))
         return stanza
 
     async def on_session(self, _):
@@ -138,8 +142,14 @@ class Stage:
         self.people[who].send_presence(**show)
 
     async def join(self, who, room, nick):
+        # slixmpp itself misses some refusals, and waits on.
         person = self.people[who]
-        await person["xep_0045"].join_muc_wait(room, nick, maxstanzas=0, timeout=30)
+        refused = person.joining[room] = person.loop.create_future()
+        entered = asyncio.ensure_future(person["xep_0045"].join_muc_wait(room, nick, maxstanzas=0, timeout=60))
+        await asyncio.wait({refused, entered}, return_when=asyncio.FIRST_COMPLETED)
+        del person.joining[room]
+        entered.cancel() if refused.done() else refused.cancel()
+        await (refused if refused.done() and not refused.cancelled() else entered)
         person.rooms[room] = nick
 
     async def part(self, who, room):
@@ -150,7 +160,7 @@ class Stage:
         self.people[who].send_raw(xml)
 
     async def iq(self, who, type, to, xml):
-        iq = self.people[who].make_iq(ito=to or None, itype=type)
+        iq = self.people[who].make_iq(id=self.people[who].new_id(), ito=to or None, itype=type)
         iq.append(ET.fromstring(xml))
         return await iq.send(timeout=60)
 

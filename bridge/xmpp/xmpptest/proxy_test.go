@@ -128,7 +128,7 @@ func TestProxyWithoutServer(t *testing.T) {
 	defer p.Close()
 	conn, err := net.Dial("tcp", p.Address)
 	if err != nil {
-		t.Fatal(err)
+		return // refused as quickly as by the server itself
 	}
 	defer conn.Close()
 	if _, err := conn.Read(make([]byte, 1)); err == nil {
