@@ -34,21 +34,30 @@ func Login(ctx context.Context, s *Server, jid, password string) (*Peer, error) 
 	if err != nil {
 		return nil, err
 	}
-	return login(ctx, in, s, jid, password)
+	return login(ctx, in, s, s.ClientAddress, jid, password)
+}
+
+// LoginThrough is Login over a proxy for the server's client address.
+func LoginThrough(ctx context.Context, proxy *Proxy, s *Server, jid, password string) (*Peer, error) {
+	in, err := startInterpreter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return login(ctx, in, s, proxy.Address, jid, password)
 }
 
 // Also signs in another person, or another resource of the same one, from the
 // same process, which saves a second. Both must be closed.
 func (p *Peer) Also(ctx context.Context, s *Server, jid, password string) (*Peer, error) {
-	return login(ctx, p.in, s, jid, password)
+	return login(ctx, p.in, s, s.ClientAddress, jid, password)
 }
 
-func login(ctx context.Context, in *interpreter, s *Server, jid, password string) (*Peer, error) {
+func login(ctx context.Context, in *interpreter, s *Server, address, jid, password string) (*Peer, error) {
 	p := &Peer{in: in, who: in.number(), news: make(chan struct{})}
 	in.mu.Lock()
 	in.peers[p.who] = p
 	in.mu.Unlock()
-	host, port, err := net.SplitHostPort(s.ClientAddress)
+	host, port, err := net.SplitHostPort(address)
 	if err == nil {
 		p.JID, err = p.do(ctx, "login", map[string]any{
 			"jid": jid, "password": password, "host": host, "port": port, "ca": s.CAFile,

@@ -17,7 +17,10 @@ import (
 // prosody runs Prosody 0.12.
 type prosody struct{}
 
-const prosodyConfig = "prosody.cfg.lua"
+const (
+	prosodyConfig = "prosody.cfg.lua"
+	hostsFile     = "hosts"
+)
 
 // scramIterations is the least that RFC 5802 §5.1 allows: a test does not need
 // more, and each login costs them on both sides.
@@ -34,9 +37,11 @@ c2s_ports = { {{.Client}} }
 c2s_direct_tls_ports = { {{.DirectTLS}} }
 component_ports = { {{.Component}} }
 component_interfaces = { "127.0.0.1" }
-s2s_ports = { {{.S2S}} }
-s2s_interfaces = { "{{.S2SHost}}" }
-http_ports = { {{.HTTP}} }
+{{with .Federation}}
+s2s_ports = { {{$.S2SPort}} }
+s2s_interfaces = { "{{.}}" }
+unbound = { hoststxt = "{{$.Dir}}/{{$.Hosts}}", resolvconf = false }
+{{end}}http_ports = { {{.HTTP}} }
 http_interfaces = { "127.0.0.1" }
 https_ports = {}
 log = { { levels = { min = "info" }, to = "console" } }
@@ -52,9 +57,9 @@ modules_enabled = {
 	"roster", "saslauth", "tls", "disco", "ping", "register", "carbons", {{if .Archive}}"mam",{{end}}
 	"smacks", "blocklist", "pep", "vcard4", "vcard_legacy", "bookmarks", "csi_simple", "offline",
 	"version", "time", "posix", "presence", "message", "iq", "lastactivity", "private", "uptime",
-	"admin_socket", "admin_shell", {{if .Federates}}"s2s", "dialback",{{end}}
+	"admin_socket", "admin_shell", {{if .Federation}}"s2s", "dialback",{{end}}
 }
-modules_disabled = { {{if not .Federates}}"s2s"{{end}} }
+modules_disabled = { {{if not .Federation}}"s2s"{{end}} }
 VirtualHost "{{.Domain}}"
 Component "{{.MUC}}" "muc"
 	modules_enabled = { {{if .Archive}}"muc_mam",{{end}} "vcard_muc" }
@@ -74,6 +79,13 @@ func (prosody) configure(s *Server) error {
 	if err := hand(data); err != nil {
 		return fmt.Errorf("hand Prosody its data folder: %w", err)
 	}
+	federated := ""
+	if f := s.options.federation; f != nil {
+		federated = f.host
+		if err := s.write(hostsFile, []byte(f.hosts)); err != nil {
+			return err
+		}
+	}
 	var out bytes.Buffer
 	err := prosodyTemplate.Execute(&out, map[string]any{
 		"Dir": s.dir, "Domain": s.Domain, "MUC": s.MUCDomain, "Upload": s.UploadDomain,
@@ -81,7 +93,7 @@ func (prosody) configure(s *Server) error {
 		"Client": port(s.ClientAddress), "DirectTLS": port(s.DirectTLSAddress),
 		"Component": port(s.ComponentAddress), "HTTP": port(s.HTTPAddress), "HTTPAddress": s.HTTPAddress,
 		"Certificate": certFile, "Key": keyFile, "CA": caFile, "Iterations": scramIterations,
-		"Federates": false, "S2S": "", "S2SHost": "127.0.0.1",
+		"Federation": federated, "S2SPort": s2sPort, "Hosts": hostsFile,
 	})
 	if err != nil {
 		return fmt.Errorf("render Prosody's configuration: %w", err)

@@ -58,6 +58,8 @@ type Options struct {
 	// Log takes the server's own log; nil drops it. What the server says when
 	// it does not start is part of the error.
 	Log io.Writer
+
+	federation *federation // nil means a server that knows no other
 }
 
 // Server is a running server. Its methods may be called from any goroutine, but
@@ -221,7 +223,7 @@ func (s *Server) start(ctx context.Context) error {
 	cmd.SysProcAttr = childAttributes()
 	started, exited := startLocked(cmd)
 	if err := <-started; err != nil {
-		return fmt.Errorf("start %s: %w", s.Kind, err)
+		return fmt.Errorf("start %s in %s, which it must be able to enter: %w", s.Kind, s.dir, err)
 	}
 	s.mu.Lock()
 	s.cmd, s.exited, s.frozen = cmd, exited, false

@@ -1,13 +1,18 @@
 package xmpptest
 
 import (
+	"bufio"
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
+	"io"
 	"net"
 	"os"
+	"os/exec"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -68,6 +73,76 @@ func TestStartSaysWhyItFailed(t *testing.T) {
 	})
 }
 
+// starterEnv makes this test program one that starts a server and waits for its
+// own end.
+const starterEnv = "XMPPTEST_STARTS"
+
+func TestMain(m *testing.M) {
+	if kind := os.Getenv(starterEnv); kind != "" {
+		s, err := Start(context.Background(), Options{Kind: Kind(kind), Dir: os.Getenv("XMPPTEST_DIR")})
+		if err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+		fmt.Println(s.PID())
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		os.Exit(2)
+	}
+	os.Exit(m.Run())
+}
+
+func TestServersDieWithTheirStarter(t *testing.T) {
+	eachKind(t, func(t *testing.T, kind Kind) {
+		program, err := os.Executable()
+		must(t, err)
+		dir, err := os.MkdirTemp("", "xmpptest-") // t.TempDir is root's alone
+		must(t, err)
+		defer func() { must(t, os.RemoveAll(dir)) }()
+		cmd := exec.CommandContext(testContext(t), program)
+		cmd.Env = append(os.Environ(), starterEnv+"="+string(kind), "XMPPTEST_DIR="+dir)
+		stdin, err := cmd.StdinPipe()
+		must(t, err)
+		defer stdin.Close()
+		stdout, err := cmd.StdoutPipe()
+		must(t, err)
+		must(t, cmd.Start())
+		line, err := bufio.NewReader(stdout).ReadString('\n')
+		must(t, err, cmd.Process.Kill())
+		_ = cmd.Wait() // it was killed
+		pid, err := strconv.Atoi(strings.TrimSpace(line))
+		must(t, err)
+		ended := func() bool { return errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) }
+		for deadline := time.After(10 * time.Second); !ended(); {
+			select {
+			case <-time.After(pollInterval):
+			case <-deadline:
+				t.Fatalf("process %d has outlived its starter", pid)
+			}
+		}
+	})
+}
+
+func TestFederation(t *testing.T) {
+	ctx := testContext(t)
+	servers, err := StartFederated(ctx, Options{}, Options{Domain: "far.test"})
+	must(t, err)
+	for _, s := range servers {
+		t.Cleanup(func() { must(t, s.Stop()) })
+	}
+	bob := signIn(t, servers[0], "bob", nil)
+	fay := signIn(t, servers[1], "fay", bob)
+	must(t, bob.Befriend(ctx, fay))
+	if _, err := fay.Say(ctx, bob.Bare(), "from afar"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := bob.WaitMessage(ctx, fay.JID, "from afar"); err != nil {
+		t.Error(err)
+	}
+	if _, err := StartFederated(ctx, Options{Kind: Ejabberd}); err == nil {
+		t.Error("ejabberd was federated")
+	}
+}
+
 // TestServer tries what can be done on one server that runs on.
 func TestServer(t *testing.T) {
 	eachKind(t, func(t *testing.T, kind Kind) {
@@ -88,6 +163,7 @@ func TestServer(t *testing.T) {
 			{"queries", queries},
 			{"uploads", uploads},
 			{"freeze and thaw", freezeAndThaw},
+			{"cut and mend", cutAndMend},
 		} {
 			t.Run(c.name, func(t *testing.T) { c.test(t, s) })
 		}
@@ -219,6 +295,38 @@ func accounts(t *testing.T, s *Server) {
 	if _, err := bob.Also(ctx, s, bob.Bare(), "new"); err == nil || !strings.Contains(err.Error(), "not-authorized") {
 		t.Errorf("sign in without an account: %v", err)
 	}
+}
+
+func cutAndMend(t *testing.T, s *Server) {
+	ctx := testContext(t)
+	bob := signIn(t, s, "bob.cut", nil)
+	proxy, err := NewProxy(s.ClientAddress)
+	must(t, err)
+	defer func() { must(t, proxy.Close()) }()
+	jid, password, err := s.CreateUser(ctx, "carol.cut")
+	must(t, err)
+	carol, err := LoginThrough(ctx, proxy, s, jid, password)
+	must(t, err)
+	defer func() { must(t, carol.Close()) }()
+	carol.Forget()
+	proxy.Cut()
+	if _, err := bob.Say(ctx, carol.JID, "Still there?"); err != nil {
+		t.Fatal(err)
+	}
+	must(t, bob.Sync(ctx))
+	away, cancel := context.WithTimeout(ctx, 200*time.Millisecond)
+	defer cancel()
+	if _, err := carol.WaitMessage(away, bob.JID, "Still there?"); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("through a cut: %v", err)
+	}
+	proxy.Mend()
+	if _, err := carol.WaitMessage(ctx, bob.JID, "Still there?"); err != nil {
+		t.Error(err)
+	}
+	if n := proxy.Reset(); n != 1 {
+		t.Errorf("%d connections were reset", n)
+	}
+	must(t, carol.WaitDisconnected(ctx), carol.WaitConnected(ctx))
 }
 
 func directTLS(t *testing.T, s *Server) {
