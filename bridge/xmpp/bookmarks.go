@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"papillon/bridge"
@@ -257,24 +258,29 @@ func (r *rooms) publish(ctx context.Context, m bookmark) error {
 	if r.usesPrivate() {
 		return r.changePrivate(ctx, m.Room, conference(nsBookmarksOld, m, "jid", string(m.Room)))
 	}
-	// A node with other settings is given the right ones, and then tried again:
-	// never are bookmarks shown to strangers.
 	var e *stream.StanzaError
-	_, err := r.account.ask(ctx, "set", "", publication(m))
-	if errors.As(err, &e) && e.Condition == "conflict" {
-		if err = r.configure(ctx); err == nil {
-			_, err = r.account.ask(ctx, "set", "", publication(m))
+	_, err := r.account.ask(ctx, "set", "", publication(m, bookmarkOptions))
+	if errors.As(err, &e) && !hopeless[e.Condition] {
+		// The node has other settings, or the server takes fewer of them with a
+		// publication: it is given the right ones before, so that bookmarks are
+		// neither shown to strangers nor push each other out.
+		if err = r.prepare(ctx); err == nil {
+			_, err = r.account.ask(ctx, "set", "", publication(m, bookmarkOptions[:2]))
 		}
 	}
-	if err != nil && errors.As(err, &e) && e.Type != "wait" {
-		// No such service, or none that keeps many items.
-		if private := r.changePrivate(ctx, m.Room, conference(nsBookmarksOld, m, "jid", string(m.Room))); private != nil {
-			return errors.Join(err, private)
-		}
-		r.usePrivate(true)
-		return nil
+	if err == nil || !errors.As(err, &e) || e.Type == "wait" && e.Condition != "resource-constraint" {
+		return err
 	}
-	return err
+	if private := r.changePrivate(ctx, m.Room, conference(nsBookmarksOld, m, "jid", string(m.Room))); private != nil {
+		return errors.Join(err, private)
+	}
+	r.usePrivate(true)
+	return nil
+}
+
+// hopeless are the conditions by which a server says that it has no PEP.
+var hopeless = map[string]bool{
+	"service-unavailable": true, "feature-not-implemented": true, "item-not-found": true, "forbidden": true,
 }
 
 // conference writes a bookmark in either form.
@@ -289,27 +295,45 @@ func conference(ns string, m bookmark, attributes ...string) *stream.Element {
 	return c
 }
 
-// bookmarkOptions are what the node of bookmarks has to be like; XEP-0402 §3.
+// bookmarkOptions are what the node of bookmarks has to be like; XEP-0402 §3. Every
+// server takes the first two with a publication.
 var bookmarkOptions = [][2]string{
-	{"pubsub#persist_items", "true"}, {"pubsub#max_items", "max"},
-	{"pubsub#send_last_published_item", "never"}, {"pubsub#access_model", "whitelist"},
+	{"pubsub#persist_items", "true"}, {"pubsub#access_model", "whitelist"},
+	{"pubsub#max_items", "max"}, {"pubsub#send_last_published_item", "never"},
 }
 
-func publication(m bookmark) *stream.Element {
+// bookmarkLimits are how many items a node may hold, most first: not every server
+// knows "max" (XEP-0060 §16.4.3).
+var bookmarkLimits = []string{"max", "1000", "255"}
+
+func publication(m bookmark, options [][2]string) *stream.Element {
 	return stream.NewElement(nsPubSub, "pubsub").With(
 		stream.NewElement(nsPubSub, "publish", "node", nsBookmarks).With(
 			stream.NewElement(nsPubSub, "item", "id", string(m.Room)).With(conference(nsBookmarks, m))),
 		stream.NewElement(nsPubSub, "publish-options").With(
-			form("http://jabber.org/protocol/pubsub#publish-options", bookmarkOptions...)),
+			form("http://jabber.org/protocol/pubsub#publish-options", options...)),
 	)
 }
 
-// configure sets the options of the node of bookmarks.
-func (r *rooms) configure(ctx context.Context) error {
+// prepare gives the node of bookmarks its options, and makes it if it is not there.
+func (r *rooms) prepare(ctx context.Context) (err error) {
 	const owner = "http://jabber.org/protocol/pubsub#owner"
-	_, err := r.account.ask(ctx, "set", "", stream.NewElement(owner, "pubsub").With(
-		stream.NewElement(owner, "configure", "node", nsBookmarks).With(
-			form("http://jabber.org/protocol/pubsub#node_config", bookmarkOptions...))))
+	for _, limit := range bookmarkLimits {
+		options := slices.Clone(bookmarkOptions)
+		options[2][1] = limit
+		config := form("http://jabber.org/protocol/pubsub#node_config", options...)
+		_, err = r.account.ask(ctx, "set", "", stream.NewElement(owner, "pubsub").
+			With(stream.NewElement(owner, "configure", "node", nsBookmarks).With(config)))
+		var e *stream.StanzaError
+		if errors.As(err, &e) && e.Condition == "item-not-found" {
+			_, err = r.account.ask(ctx, "set", "", stream.NewElement(nsPubSub, "pubsub").With(
+				stream.NewElement(nsPubSub, "create", "node", nsBookmarks),
+				stream.NewElement(nsPubSub, "configure").With(config)))
+		}
+		if err == nil || !errors.As(err, &e) {
+			return err
+		}
+	}
 	return err
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"papillon/bridge"
@@ -103,8 +104,11 @@ func (r *rooms) findService(ctx context.Context) (string, error) {
 	}
 	server := r.account.port.service()
 	candidates := []string{server}
-	if _, parent, ok := strings.Cut(server, "."); ok && !r.hasServer() {
-		candidates = append(candidates, parent)
+	if !r.hasServer() {
+		// The component offers none itself, and is mostly called after the server.
+		component := r.account.network.options.Component.Domain
+		_, parent, _ := strings.Cut(component, ".")
+		candidates = slices.DeleteFunc([]string{server, parent}, func(d string) bool { return d == component || d == "" })
 	}
 	var failed error
 	for _, domain := range candidates {

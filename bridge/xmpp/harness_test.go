@@ -137,7 +137,7 @@ func (i *inbox) none(t *testing.T) {
 // newTestAccount makes an account on a scripted port.
 func newTestAccount(t testing.TB) (*account, *scriptedPort, *inbox) {
 	t.Helper()
-	n, err := New(Options{AccountDomain: "msn.localhost", Log: zerolog.Nop()})
+	n, err := New(Options{AccountDomain: "msn.localhost", Memory: &notes{}, Log: zerolog.Nop()})
 	if err != nil {
 		t.Fatal(err)
 	}

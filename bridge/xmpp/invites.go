@@ -58,6 +58,14 @@ func readInvite(s *stream.Stanza) (room bridge.RemoteID, i invite, ok bool) {
 	return "", i, false
 }
 
+// inviter names who invites: rooms that hide addresses tell the nick only.
+func (i invite) inviter(id bridge.RemoteID) string {
+	if nick := stream.Resource(i.From); nick != "" && sameBare(i.From, string(id)) {
+		return trimName(nick)
+	}
+	return stream.Bare(i.From)
+}
+
 // maxInvites is how many unanswered invitations are kept.
 const maxInvites = 100
 
@@ -76,8 +84,8 @@ func (r *rooms) invited(id bridge.RemoteID, i invite, done func()) {
 	}
 	r.invites[id] = i
 	note := "an invitation"
-	if i.From != "" {
-		note += " from " + stream.Bare(i.From)
+	if who := i.inviter(id); who != "" {
+		note += " from " + who
 	}
 	if i.reason != "" {
 		note += ": " + i.reason
@@ -140,7 +148,9 @@ func (r *rooms) decline(ctx context.Context, id bridge.RemoteID) (ok bool, err e
 	}
 	if i.Mediated && i.From != "" {
 		s := &stream.Stanza{Kind: stream.Message, To: string(id), Children: []*stream.Element{
-			stream.NewElement(nsMUCUser, "x").With(stream.NewElement(nsMUCUser, "decline", "to", stream.Bare(i.From))),
+			// Prosody 0.12 drops a decline without a reason.
+			stream.NewElement(nsMUCUser, "x").With(stream.NewElement(nsMUCUser, "decline", "to", i.From).
+				With(stream.NewElement(nsMUCUser, "reason"))),
 		}}
 		if err := r.account.port.send(ctx, s); err != nil {
 			return true, fmt.Errorf("decline the invitation to %s: %w", id, err)

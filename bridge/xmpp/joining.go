@@ -221,7 +221,7 @@ func (r *rooms) refused(room *room, e *stream.StanzaError) {
 // XEP-0045 §7.2.
 var joinReasons = map[string]string{
 	"not-authorized":        "it wants a password",
-	"forbidden":             "you are banned from it",
+	"forbidden":             "it does not let you in",
 	"item-not-found":        "it does not exist, or is not open yet",
 	"not-allowed":           "it does not exist, and you may not make it",
 	"not-acceptable":        "it lets people in only under the name that they registered there",

@@ -195,33 +195,16 @@ func (a *account) returned(s *stream.Stanza) {
 	if !ok {
 		return
 	}
-	e := stanzaError(s)
+	e := s.Err()
+	if e == nil {
+		return
+	}
 	if a.rooms.has(s.From) && stream.Resource(s.From) == "" {
 		chat = bridge.RoomChat(chat.Contact)
 		a.rooms.bounced(s.From, e)
 	}
 	a.unlockFrom(s.From)
 	a.feed.put(bridge.MessageReturned{ID: s.ID, Chat: chat, Reason: reason(e)}, nil)
-}
-
-// stanzaError reads the error out of a stanza of type error.
-func stanzaError(s *stream.Stanza) *stream.StanzaError {
-	const ns = "urn:ietf:params:xml:ns:xmpp-stanzas"
-	e := s.Child("", "error")
-	err := &stream.StanzaError{Type: e.Attribute("type"), Condition: "undefined-condition"}
-	if e == nil {
-		return err
-	}
-	for _, c := range e.Children {
-		switch {
-		case c.Name.Space != ns:
-		case c.Name.Local == "text":
-			err.Text = c.Text
-		default:
-			err.Condition = c.Name.Local
-		}
-	}
-	return err
 }
 
 // reasons are what the conditions of RFC 6120 §8.3.3 mean to somebody who wrote a

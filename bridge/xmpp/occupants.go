@@ -51,19 +51,21 @@ func (r *rooms) takePresence(s *stream.Stanza) (ok bool) {
 	room.heard = time.Now()
 	if s.Type == "error" {
 		if room.state == entering {
-			r.refused(room, stanzaError(s))
+			r.refused(room, s.Err())
 		}
 		return true
 	}
 	o := readOccupancy(s)
-	self := o.codes["110"] || o.nick != "" && o.nick == room.nick
+	self := o.codes["110"] || o.nick == room.nick
 	switch {
-	case o.nick == "" && !o.gone: // the room's own picture
+	case o.nick == "":
+		// The room's own: its picture, and with ejabberd a farewell beside the
+		// one that says why.
 	case self && !o.gone:
 		r.entered(room, o)
 	case self && o.codes["303"]:
 		room.nick = o.renamed
-	case self || o.nick == "":
+	case self:
 		r.expelled(room, o)
 	case o.gone:
 		r.left(room, o)
