@@ -2,6 +2,7 @@ package text
 
 import (
 	"bytes"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -48,21 +49,22 @@ func FromHTML(source string) Rich {
 // nesting is too deep, and takes every mismatch of tags.
 type walker struct {
 	page     page
-	stack    []element
-	beyond   int  // open elements beyond maxDepth
-	styled   bool // looks are read
-	revealed bool // nothing is hidden
-	dropped  bool // hidden text was left out, and its element is open
+	stack    []element // the first one is the document
+	beyond   int       // open elements beyond maxDepth
+	styled   bool      // looks are read
+	revealed bool      // nothing is hidden
+	dropped  bool      // hidden text was left out, and its element is open
 }
 
 // element is an open element, with all that it hands on to those in it.
 type element struct {
-	name     string
-	tag      tag
+	tag      *tag
 	style    Style
 	hidden   bool
 	verbatim bool // blanks and line ends count
 	item     bool // in a list item: paragraphs stand close together
+	cell     bool // in a cell of a table: blocks stay on its line
+	cells    int  // how many this row has
 	quote    int
 	indent   int
 	number   int    // of the next item of this list; 0 if they have none
@@ -78,6 +80,7 @@ type attributes struct {
 
 // walk writes the page.
 func (w *walker) walk(source string) {
+	w.stack = append(w.stack, element{tag: &document})
 	z := html.NewTokenizer(strings.NewReader(source))
 	z.SetMaxBuf(0)
 	for {
@@ -86,14 +89,27 @@ func (w *walker) walk(source string) {
 			return
 		case html.TextToken:
 			w.text(z.Text())
-		case html.StartTagToken, html.SelfClosingTagToken:
-			name, more := z.TagName()
-			w.open(string(name), readAttributes(z, more))
+		case html.StartTagToken:
+			w.start(z)
+		case html.SelfClosingTagToken:
+			empty := isEmptyElement(z.Raw())
+			if t := w.start(z); t != nil && empty && !t.machine {
+				w.close(t)
+			}
 		case html.EndTagToken:
 			name, _ := z.TagName()
-			w.close(string(name))
+			if t := tags[string(name)]; t != nil {
+				w.close(t)
+			}
 		}
 	}
+}
+
+// isEmptyElement says whether a tag that ends in a slash has no content, as in
+// XHTML: not if the slash belongs to the value of an attribute.
+func isEmptyElement(raw []byte) bool {
+	before := bytes.TrimSuffix(raw, []byte("/>"))
+	return !bytes.Contains(before, []byte("=")) || bytes.IndexByte([]byte("\"' \t\n"), before[len(before)-1]) >= 0
 }
 
 // missing says whether hidden text was left out up to the end.
@@ -102,12 +118,7 @@ func (w *walker) missing() bool {
 }
 
 // top is the innermost open element.
-func (w *walker) top() element {
-	if len(w.stack) == 0 {
-		return element{}
-	}
-	return w.stack[len(w.stack)-1]
-}
+func (w *walker) top() *element { return &w.stack[len(w.stack)-1] }
 
 func (w *walker) text(s []byte) {
 	e := w.top()
@@ -156,36 +167,44 @@ func cleanValue(value []byte) string {
 	return strings.Join(strings.Fields(cleanLines(string(value))), " ")
 }
 
-// open begins an element.
-func (w *walker) open(name string, a attributes) {
-	t := tags[name]
-	w.endImplied(name)
-	e := w.top()
-	e.name, e.tag, e.href, e.start, e.number = name, t, "", len(w.page.out), 0
-	e.hidden = e.hidden || t.machine || (t.hidden || a.hidden) && !w.revealed
-	if !e.hidden {
-		w.space(t, e)
+// start begins the element of a tag, nil if it is none that matters.
+func (w *walker) start(z *html.Tokenizer) *tag {
+	name, more := z.TagName()
+	t := tags[string(name)]
+	if t != nil {
+		w.endImplied(string(name))
+		w.open(t, z, more)
 	}
-	if t.void {
-		if t.open != nil && !e.hidden {
-			t.open(w, &e, a)
-		}
-		return
-	}
-	if len(w.stack) >= maxDepth {
+	return t
+}
+
+// open begins an element, whose attributes are still to be read.
+func (w *walker) open(t *tag, z *html.Tokenizer, more bool) {
+	outer := w.top()
+	if !t.void && len(w.stack) > maxDepth {
+		w.space(t, outer)
 		w.beyond++
 		return
 	}
+	a := readAttributes(z, more)
+	e := *outer
+	e.tag, e.href, e.start, e.number, e.cells = t, "", len(w.page.out), 0, 0
+	e.hidden = e.hidden || t.machine || (t.hidden || a.hidden) && !w.revealed
 	if w.styled {
-		w.restyle(&e, a)
+		w.restyle(&e, &a)
+	}
+	if !e.hidden {
+		w.space(t, outer)
 	}
 	if !e.hidden && a.isSpoiler {
 		w.page.add(spoiler(a.spoiler))
 	}
 	if !e.hidden && t.open != nil {
-		t.open(w, &e, a)
+		t.open(w, &e, &a)
 	}
-	w.push(e)
+	if !t.void {
+		w.push(e)
+	}
 }
 
 // push makes an element the innermost one.
@@ -194,21 +213,27 @@ func (w *walker) push(e element) {
 	w.page.quote, w.page.indent = e.quote, e.indent
 }
 
-// space sets a block apart from what stands around it.
-func (w *walker) space(t tag, e element) {
-	if n := t.breaks; n > 1 && e.item {
-		w.page.block(1)
-	} else {
-		w.page.block(n)
+// space sets a block in an element apart from what stands around it.
+func (w *walker) space(t *tag, e *element) {
+	switch {
+	case e.hidden:
+	case e.cell:
+		if t.breaks > 0 {
+			w.page.gap()
+		}
+	case e.item:
+		w.page.block(min(t.breaks, 1))
+	default:
+		w.page.block(t.breaks)
 	}
 }
 
 // restyle gives an element its looks.
-func (w *walker) restyle(e *element, a attributes) {
+func (w *walker) restyle(e *element, a *attributes) {
 	if e.tag.style != nil {
 		e.tag.style(&e.style)
 	}
-	for _, color := range []string{a.color, a.mxColor} {
+	for _, color := range [...]string{a.color, a.mxColor} {
 		if rgb, ok := parseColor(color); ok {
 			e.style.Color, e.style.Colored = rgb, true
 		}
@@ -233,35 +258,34 @@ func spoiler(reason string) string {
 
 // endImplied closes the innermost element if the new one cannot be in it.
 func (w *walker) endImplied(name string) {
-	if len(w.stack) > 0 && w.beyond == 0 && strings.Contains(w.top().tag.endedBy, " "+name+" ") {
+	if w.beyond == 0 && slices.Contains(w.top().tag.endedBy, name) {
 		w.pop()
 	}
 }
 
-// close ends the innermost element of that name and all in it.
-func (w *walker) close(name string) {
-	if t := tags[name]; t.void || w.beyond > 0 {
-		if !t.void {
-			w.space(t, w.top())
-			w.beyond--
-		} else if name == "br" {
-			w.page.lineBreak() // what browsers make of </br>
-		}
-		return
-	}
-	for i := len(w.stack) - 1; i >= 0; i-- {
-		if w.stack[i].name == name {
-			for len(w.stack) > i {
-				w.pop()
+// close ends the innermost element of that kind and all in it. An end that
+// belongs to nothing is ignored.
+func (w *walker) close(t *tag) {
+	switch {
+	case t.void:
+	case w.beyond > 0:
+		w.space(t, w.top())
+		w.beyond--
+	default:
+		for i := len(w.stack) - 1; i > 0; i-- {
+			if w.stack[i].tag == t {
+				for len(w.stack) > i {
+					w.pop()
+				}
+				return
 			}
-			return
 		}
 	}
 }
 
 // pop ends the innermost element.
 func (w *walker) pop() {
-	e := w.top()
+	e := *w.top()
 	w.stack = w.stack[:len(w.stack)-1]
 	outer := w.top()
 	if e.hidden && !outer.hidden {
@@ -269,7 +293,7 @@ func (w *walker) pop() {
 	}
 	if !e.hidden {
 		if e.tag.close != nil {
-			e.tag.close(w, e)
+			e.tag.close(w, &e)
 		}
 		w.space(e.tag, outer)
 	}

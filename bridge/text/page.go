@@ -57,6 +57,13 @@ func (p *page) block(n int) {
 	}
 }
 
+// gap sets what follows apart by a blank.
+func (p *page) gap() {
+	if n := len(p.out); n > 0 && p.breaks == 0 && p.out[n-1] != ' ' && p.out[n-1] != '\n' {
+		p.blank, p.blankLook = true, Style{}
+	}
+}
+
 // text writes words with collapsed blanks, or as they stand.
 func (p *page) text(s []byte, style Style, verbatim bool) {
 	for len(s) > 0 {
@@ -168,7 +175,7 @@ func (p *page) rich() Rich {
 		return Rich{}
 	}
 	base := p.common()
-	return Rich{Text: p.marked(base), Style: base}
+	return Rich{Text: strings.Trim(p.marked(base), "\n"), Style: base}
 }
 
 // common is the style that all that can be seen of the text has.

@@ -6,77 +6,82 @@ import (
 )
 
 // tag says what a walker makes of an element. Elements that are not in the table
-// are looked through.
+// are looked through, their attributes too.
 type tag struct {
 	void    bool // has no content and no end
 	hidden  bool // nothing of it is shown
 	machine bool // nor if it has no end: it is not for people
 	breaks  int  // line ends before and behind it
-	endedBy string
+	endedBy []string
 	style   func(*Style)
 	// open is called when the element begins, and may change what it hands on;
 	// close when it ends.
-	open  func(*walker, *element, attributes)
-	close func(*walker, element)
+	open  func(*walker, *element, *attributes)
+	close func(*walker, *element)
 }
 
 // tags are the elements of org.matrix.custom.html (Client-Server API,
 // m.room.message), of XHTML-IM (XEP-0071 §6) and some more that are met.
-var tags = map[string]tag{
-	"html": {}, "body": {},
-	"p":       {breaks: 2, endedBy: " p div ul ol blockquote pre table h1 h2 h3 h4 h5 h6 hr "},
+var tags = map[string]*tag{
+	"html": {}, "body": {}, "span": {}, "font": {}, "big": {}, "small": {}, "sub": {}, "abbr": {}, "acronym": {}, "mark": {}, "label": {},
+	"p":       {breaks: 2, endedBy: []string{"p", "div", "ul", "ol", "blockquote", "pre", "table", "h1", "h2", "h3", "h4", "h5", "h6", "hr"}},
 	"div":     {breaks: 1},
 	"section": {breaks: 1}, "article": {breaks: 1}, "header": {breaks: 1}, "footer": {breaks: 1}, "main": {breaks: 1},
 	"details": {breaks: 1}, "summary": {breaks: 1}, "center": {breaks: 1}, "address": {breaks: 1},
 	"figure": {breaks: 1}, "figcaption": {breaks: 1}, "fieldset": {breaks: 1}, "form": {breaks: 1},
-	"dl": {breaks: 1}, "dt": {breaks: 1, endedBy: " dt dd "}, "dd": {breaks: 1, endedBy: " dt dd "},
+	"dl": {breaks: 1}, "dt": {breaks: 1, endedBy: []string{"dt", "dd"}}, "dd": {breaks: 1, endedBy: []string{"dt", "dd"}},
 	"h1": heading, "h2": heading, "h3": heading, "h4": heading, "h5": heading, "h6": heading,
-	"blockquote": {breaks: 1, open: func(_ *walker, e *element, _ attributes) { e.quote++ }},
-	"pre":        {breaks: 1, open: func(_ *walker, e *element, _ attributes) { e.verbatim = true }},
-	"textarea":   {breaks: 1, open: func(_ *walker, e *element, _ attributes) { e.verbatim = true }},
+	"blockquote": {breaks: 1, open: func(_ *walker, e *element, _ *attributes) { e.quote++ }},
+	"pre":        {breaks: 1, open: func(_ *walker, e *element, _ *attributes) { e.verbatim = true }},
+	"textarea":   {breaks: 1, open: func(_ *walker, e *element, _ *attributes) { e.verbatim = true }},
 	"ul":         {breaks: 1}, "ol": {breaks: 1, open: openList}, "menu": {breaks: 1},
-	"li":    {breaks: 1, endedBy: " li ", open: openItem},
-	"table": {breaks: 1}, "caption": {breaks: 1}, "tr": {breaks: 1, endedBy: " tr "},
-	"td": {endedBy: " td th tr ", open: openCell}, "th": {endedBy: " td th tr ", open: openCell},
+	"li":    {breaks: 1, endedBy: []string{"li"}, open: openItem, close: func(w *walker, _ *element) { w.page.marker = "" }},
+	"table": {breaks: 1}, "caption": {breaks: 1}, "tr": {breaks: 1, endedBy: []string{"tr"}},
+	"td": {endedBy: []string{"td", "th", "tr"}, open: openCell}, "th": {endedBy: []string{"td", "th", "tr"}, open: openCell},
 
 	"b": bold, "strong": bold,
 	"i": italic, "em": italic, "cite": italic, "dfn": italic, "var": italic,
 	"u": underline, "ins": underline,
 	"s": strike, "strike": strike, "del": strike,
 	"code": codeTag, "tt": codeTag, "kbd": codeTag, "samp": codeTag,
-	"sup": {open: func(w *walker, _ *element, _ attributes) { w.page.raised = !w.page.blank && w.page.breaks == 0 },
-		close: func(w *walker, _ element) { w.page.raised = false }},
-	"q": {open: addQuote, close: func(w *walker, _ element) { w.page.tail(`"`) }},
-	"a": {endedBy: " a ", open: func(_ *walker, e *element, a attributes) { e.href = a.href }, close: closeLink},
+	"sup": {open: func(w *walker, _ *element, _ *attributes) { w.page.raised = !w.page.blank && w.page.breaks == 0 },
+		close: func(w *walker, _ *element) { w.page.raised = false }},
+	"q": {open: addQuote, close: func(w *walker, _ *element) { w.page.tail(`"`) }},
+	"a": {endedBy: []string{"a"}, open: func(_ *walker, e *element, a *attributes) { e.href = a.href }, close: closeLink},
 
-	"br":  {void: true, open: func(w *walker, _ *element, _ attributes) { w.page.lineBreak() }},
+	"br":  lineBreak,
 	"hr":  {void: true, breaks: 1, open: openRule},
 	"img": {void: true, open: openImage},
 	"wbr": {void: true}, "input": {void: true}, "meta": {void: true}, "link": {void: true}, "base": {void: true},
 	"col": {void: true}, "area": {void: true}, "embed": {void: true}, "param": {void: true}, "source": {void: true}, "track": {void: true},
 
 	"mx-reply": {hidden: true},
-	"head":     {hidden: true, endedBy: " body "},
+	"head":     {hidden: true, endedBy: []string{"body"}},
 	"script":   {hidden: true, machine: true}, "style": {hidden: true, machine: true}, "title": {hidden: true}, "template": {hidden: true}, "iframe": {hidden: true},
 }
 
+// document is what all elements are in.
+var document = tag{}
+
+// Elements with the same look are one: an end that belongs to another of them is
+// as good.
 var (
-	heading   = tag{breaks: 2, style: func(s *Style) { s.Bold = true }}
-	bold      = tag{style: func(s *Style) { s.Bold = true }}
-	italic    = tag{style: func(s *Style) { s.Italic = true }}
-	underline = tag{style: func(s *Style) { s.Underline = true }}
-	strike    = tag{style: func(s *Style) { s.Strike = true }}
-	codeTag   = tag{open: openCode, close: closeCode}
+	lineBreak = &tag{void: true, open: func(w *walker, _ *element, _ *attributes) { w.page.lineBreak() }}
+	heading   = &tag{breaks: 2, style: func(s *Style) { s.Bold = true }}
+	bold      = &tag{style: func(s *Style) { s.Bold = true }}
+	italic    = &tag{style: func(s *Style) { s.Italic = true }}
+	underline = &tag{style: func(s *Style) { s.Underline = true }}
+	strike    = &tag{style: func(s *Style) { s.Strike = true }}
+	codeTag   = &tag{open: openCode, close: closeCode}
 )
 
-func openList(_ *walker, e *element, a attributes) { e.number = number(a.start, 1) }
+func openList(_ *walker, e *element, a *attributes) { e.number = number(a.start, 1) }
 
 // openItem sets the marker of a list item, which stands before its first line.
 // An element that is no list, or none, makes it "- ".
-func openItem(w *walker, e *element, a attributes) {
+func openItem(w *walker, e *element, a *attributes) {
 	marker := "- "
-	if n := len(w.stack); n > 0 && w.stack[n-1].number > 0 {
-		list := &w.stack[n-1]
+	if list := w.top(); list.number > 0 {
 		list.number = number(a.value, list.number)
 		marker = strconv.Itoa(list.number) + ". "
 		list.number++
@@ -86,39 +91,43 @@ func openItem(w *walker, e *element, a attributes) {
 	w.page.marker = marker
 }
 
-// openCell sets a cell of a table apart from the one before it.
-func openCell(w *walker, _ *element, _ attributes) {
-	if w.page.breaks == 0 && len(w.page.out) > 0 {
-		w.page.blank = false
+// openCell sets a cell of a table apart from the one before it. A row is a line.
+func openCell(w *walker, e *element, _ *attributes) {
+	if row := w.top(); row.cells > 0 {
+		w.page.breaks, w.page.blank = 0, false
 		w.page.tail(" | ")
+	} else {
+		w.page.flush()
 	}
+	w.top().cells++
+	e.cell = true
 }
 
 // openCode marks code in running text, which is hard to tell from words. In a
 // block of it that is not needed.
-func openCode(w *walker, e *element, _ attributes) {
+func openCode(w *walker, e *element, _ *attributes) {
 	if !e.verbatim {
 		w.page.add("`")
 		e.start = len(w.page.out)
 	}
 }
 
-func closeCode(w *walker, e element) {
+func closeCode(w *walker, e *element) {
 	if !e.verbatim {
 		w.page.tail("`")
 	}
 }
 
-func addQuote(w *walker, _ *element, _ attributes) { w.page.add(`"`) }
+func addQuote(w *walker, _ *element, _ *attributes) { w.page.add(`"`) }
 
-func openRule(w *walker, _ *element, _ attributes) {
+func openRule(w *walker, _ *element, _ *attributes) {
 	w.page.add("----------")
 	w.page.block(1)
 }
 
 // openImage writes the description of a picture; custom emoji have their name
 // there.
-func openImage(w *walker, e *element, a attributes) {
+func openImage(w *walker, e *element, a *attributes) {
 	words := a.alt
 	if words == "" {
 		words = a.title
@@ -130,7 +139,7 @@ func openImage(w *walker, e *element, a attributes) {
 }
 
 // closeLink writes where a link leads.
-func closeLink(w *walker, e element) {
+func closeLink(w *walker, e *element) {
 	if e.href == "" || isInternal(e.href) {
 		return
 	}
