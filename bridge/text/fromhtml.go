@@ -54,12 +54,14 @@ type walker struct {
 	styled   bool      // looks are read
 	revealed bool      // nothing is hidden
 	dropped  bool      // hidden text was left out, and its element is open
+
+	attributes attributes // of the tag that is read
 }
 
 // element is an open element, with all that it hands on to those in it.
 type element struct {
 	tag      *tag
-	style    Style
+	look     look
 	hidden   bool
 	verbatim bool // blanks and line ends count
 	item     bool // in a list item: paragraphs stand close together
@@ -86,7 +88,12 @@ func (w *walker) walk(source string) {
 	for {
 		switch z.Next() {
 		case html.ErrorToken:
+			w.text(z.Raw()) // a tag that does not end: "a <b and c"
 			return
+		case html.CommentToken:
+			if raw := z.Raw(); !bytes.HasSuffix(raw, []byte(">")) {
+				w.text(raw)
+			}
 		case html.TextToken:
 			w.text(z.Text())
 		case html.StartTagToken:
@@ -120,18 +127,21 @@ func (w *walker) missing() bool {
 // top is the innermost open element.
 func (w *walker) top() *element { return &w.stack[len(w.stack)-1] }
 
+// outer is the element around the innermost one.
+func (w *walker) outer() *element { return &w.stack[len(w.stack)-2] }
+
 func (w *walker) text(s []byte) {
 	e := w.top()
 	if e.hidden {
 		w.dropped = w.dropped || len(bytes.TrimSpace(s)) > 0
 		return
 	}
-	w.page.text(s, e.style, e.verbatim)
+	w.page.text(s, e.look, e.verbatim)
 }
 
 // readAttributes reads the attributes of a tag.
-func readAttributes(z *html.Tokenizer, more bool) (a attributes) {
-	for more {
+func readAttributes(z *html.Tokenizer) (a attributes) {
+	for more := true; more; {
 		var key, value []byte
 		key, value, more = z.TagAttr()
 		switch string(key) {
@@ -186,31 +196,39 @@ func (w *walker) open(t *tag, z *html.Tokenizer, more bool) {
 		w.beyond++
 		return
 	}
-	a := readAttributes(z, more)
-	e := *outer
+	if w.attributes != (attributes{}) {
+		w.attributes = attributes{}
+	}
+	if more {
+		w.attributes = readAttributes(z)
+	}
+	a := &w.attributes
+	w.stack = append(w.stack, *outer)
+	e := w.top()
 	e.tag, e.href, e.start, e.number, e.cells = t, "", len(w.page.out), 0, 0
 	e.hidden = e.hidden || t.machine || (t.hidden || a.hidden) && !w.revealed
-	if w.styled {
-		w.restyle(&e, &a)
+	if w.styled && (more || t.style != nil) {
+		w.restyle(e, a)
 	}
 	if !e.hidden {
-		w.space(t, outer)
+		w.begin(e, a)
 	}
-	if !e.hidden && a.isSpoiler {
-		w.page.add(spoiler(a.spoiler))
+	if t.void {
+		w.stack = w.stack[:len(w.stack)-1]
+		return
 	}
-	if !e.hidden && t.open != nil {
-		t.open(w, &e, &a)
-	}
-	if !t.void {
-		w.push(e)
-	}
+	w.page.quote, w.page.indent = e.quote, e.indent
 }
 
-// push makes an element the innermost one.
-func (w *walker) push(e element) {
-	w.stack = append(w.stack, e)
-	w.page.quote, w.page.indent = e.quote, e.indent
+// begin writes what stands before an element that is shown.
+func (w *walker) begin(e *element, a *attributes) {
+	w.space(e.tag, w.outer())
+	if a.isSpoiler {
+		w.page.add(spoiler(a.spoiler))
+	}
+	if e.tag.open != nil {
+		e.tag.open(w, e, a)
+	}
 }
 
 // space sets a block in an element apart from what stands around it.
@@ -230,22 +248,24 @@ func (w *walker) space(t *tag, e *element) {
 
 // restyle gives an element its looks.
 func (w *walker) restyle(e *element, a *attributes) {
+	style := w.page.style(e.look)
 	if e.tag.style != nil {
-		e.tag.style(&e.style)
+		e.tag.style(&style)
 	}
 	for _, color := range [...]string{a.color, a.mxColor} {
 		if rgb, ok := parseColor(color); ok {
-			e.style.Color, e.style.Colored = rgb, true
+			style.Color, style.Colored = rgb, true
 		}
 	}
 	if a.face != "" {
-		e.style.Font = firstFont(a.face, e.style.Font)
+		style.Font = firstFont(a.face, style.Font)
 	}
 	if a.style != "" {
 		var hidden bool
-		e.style, hidden = applyCSS(e.style, a.style)
+		style, hidden = applyCSS(style, a.style)
 		e.hidden = e.hidden || hidden && !w.revealed
 	}
+	e.look = w.page.newLook(style, e.look)
 }
 
 // spoiler is what stands before something that should not be read at once.
@@ -285,18 +305,17 @@ func (w *walker) close(t *tag) {
 
 // pop ends the innermost element.
 func (w *walker) pop() {
-	e := *w.top()
-	w.stack = w.stack[:len(w.stack)-1]
-	outer := w.top()
+	e, outer := w.top(), w.outer()
 	if e.hidden && !outer.hidden {
 		w.dropped = false
 	}
 	if !e.hidden {
 		if e.tag.close != nil {
-			e.tag.close(w, &e)
+			e.tag.close(w, e)
 		}
 		w.space(e.tag, outer)
 	}
+	w.stack = w.stack[:len(w.stack)-1]
 	w.page.quote, w.page.indent = outer.quote, outer.indent
 }
 

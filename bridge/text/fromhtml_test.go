@@ -68,6 +68,8 @@ func TestFromHTMLText(t *testing.T) {
 		{"exponent", "10<sup>2</sup> and 1<sup>st</sup>", "10^2 and 1st"},
 		{"wrong nesting", "<b>a<i>b</b>c</i>d", "abcd"},
 		{"unknown elements", "<foo>a</foo><bar/>b", "ab"},
+		{"a tag without end", "a <b and c", "a <b and c"},
+		{"a comment without end", "a <!-- b", "a <!-- b"},
 		{"no elements", "1 < 2 && 3 > 2 <", "1 < 2 && 3 > 2 <"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -227,7 +229,7 @@ func TestFromHTMLLosesNoText(t *testing.T) {
 	for _, open := range []string{"<b>", "<div>", "<blockquote>", "<ul><li>", "<ol><li>", "<table><tr><td>", "<span>", "<a href=x>", "<font color=red>", "<pre>", "<p>", "<foo>"} {
 		for _, depth := range []int{1, maxDepth - 1, maxDepth, maxDepth + 1, 5000} {
 			got := FromHTML("first " + strings.Repeat(open+"x ", depth) + "last<br>line")
-			if n := strings.Count(got.Text, "x"); n < depth || !strings.HasPrefix(strings.TrimLeft(got.Text, "> *_~-1. |"), "first") || !strings.Contains(got.Text, "last") {
+			if n := strings.Count(got.Text, "x"); n < depth || !strings.HasPrefix(strings.TrimLeft(got.Text, "> *_~-1.|"), "first") || !strings.Contains(got.Text, "last") {
 				t.Errorf("%d of %q: %d words of it are left in %.80q", depth, open, n, got.Text)
 			}
 		}

@@ -48,7 +48,7 @@ func FromNetwork(s string, era Era) string {
 		return w.in
 	}
 	w.out.WriteString(w.in[w.done:])
-	return w.out.String()
+	return norm.NFC.String(w.out.String()) // everyday forms may have accents behind them
 }
 
 // isPlain says whether every client can show s as it is: printable ASCII, tabs

@@ -47,6 +47,7 @@ func TestFromNetwork(t *testing.T) {
 		{"as text", "☎\ufe0e ☀\ufe0e", "☎ ☀", "☎ ☀", "☎ ☀"},
 		{"other symbols", "✅ ☎", "[white check mark] [phone]", "[white check mark] [phone]", "[white check mark] [phone]"},
 		{"arrows and mathematics", "a ← b ≤ c ∞", "a ← b ≤ c ∞", "a ← b ≤ c ∞", "a ← b ≤ c ∞"},
+		{"a mathematical letter with an accent", "𝐚\u0300", "à", "à", "à"},
 		{"mathematical letters", "𝐇𝐢 🄰", "Hi A", "Hi A", "Hi A"},
 		{"a rare ideograph", "𠮷野家", "[U+20BB7]野家", "[U+20BB7]野家", "𠮷野家"},
 		{"a clef", "𝄞", "[U+1D11E]", "[U+1D11E]", "[U+1D11E]"},

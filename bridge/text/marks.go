@@ -87,7 +87,7 @@ func (p *page) signs(m mark) (opening, closing []sign) {
 	}
 	from, start := -1, 0
 	for _, s := range p.spans {
-		switch on := !s.added && m.of(s.style); {
+		switch on := s.look > plain && m.of(p.looks[s.look]); {
 		case on && from < 0:
 			from = start
 		case !on && from >= 0:

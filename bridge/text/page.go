@@ -19,6 +19,7 @@ const (
 type page struct {
 	out   []byte
 	spans []span
+	looks []Style // what the spans refer to; the first one is plain
 
 	quote  int    // how deep the next line is quoted
 	indent int    // how far it is indented
@@ -26,25 +27,54 @@ type page struct {
 
 	breaks    int // line ends that stand before the next text
 	blank     bool
-	blankLook Style
+	blankLook look
 	lastQuote int // how deep the last line is quoted
 	raised    bool
 }
 
-// span is a part of the text: from the end of the one before it.
+// span is a part of the text: from the end of the one before it. There may be
+// one for every few bytes.
 type span struct {
-	end   int
-	style Style
-	added bool // not the sender's words but ours: "- ", "> ", an address
+	end  int
+	look look
+}
+
+// look is the number of a style of a page.
+type look int32
+
+const (
+	plain look = 0
+	// added is what are not the sender's words but ours: "- ", "> ", an address.
+	added look = -1
+)
+
+// newLook numbers a style, which is often that of the element around.
+func (p *page) newLook(style Style, outer look) look {
+	if p.style(outer) == style {
+		return outer
+	}
+	if len(p.looks) == 0 {
+		p.looks = append(p.looks, Style{})
+	}
+	p.looks = append(p.looks, style)
+	return look(len(p.looks) - 1)
+}
+
+// style is what a look stands for.
+func (p *page) style(l look) Style {
+	if l <= plain {
+		return Style{}
+	}
+	return p.looks[l]
 }
 
 // extend says that the text now ends in something of that look.
-func (p *page) extend(style Style, added bool) {
-	if n := len(p.spans); n > 0 && p.spans[n-1].added == added && p.spans[n-1].style == style {
+func (p *page) extend(l look) {
+	if n := len(p.spans); n > 0 && p.spans[n-1].look == l {
 		p.spans[n-1].end = len(p.out)
 		return
 	}
-	p.spans = append(p.spans, span{len(p.out), style, added})
+	p.spans = append(p.spans, span{len(p.out), l})
 }
 
 // lineBreak ends the line; one more makes a blank line.
@@ -60,12 +90,12 @@ func (p *page) block(n int) {
 // gap sets what follows apart by a blank.
 func (p *page) gap() {
 	if n := len(p.out); n > 0 && p.breaks == 0 && p.out[n-1] != ' ' && p.out[n-1] != '\n' {
-		p.blank, p.blankLook = true, Style{}
+		p.blank, p.blankLook = true, plain
 	}
 }
 
 // text writes words with collapsed blanks, or as they stand.
-func (p *page) text(s []byte, style Style, verbatim bool) {
+func (p *page) text(s []byte, l look, verbatim bool) {
 	for len(s) > 0 {
 		r, size := rune(s[0]), 1
 		if r >= utf8.RuneSelf {
@@ -81,20 +111,20 @@ func (p *page) text(s []byte, style Style, verbatim bool) {
 			p.lineBreak()
 		case !verbatim && (r == ' ' || '\t' <= r && r <= '\r' && r != '\v'):
 			if p.breaks == 0 && len(p.out) > 0 && !p.blank {
-				p.blank, p.blankLook = true, style
+				p.blank, p.blankLook = true, l
 			}
 		case r == '\u00a0', r == '\t':
-			p.put(s[:size], ' ', style)
+			p.put(s[:size], ' ', l)
 		case r < ' ', r >= 0x7f && (unicode.IsControl(r) || isNoncharacter(r)):
 		default:
-			p.put(s[:size], r, style)
+			p.put(s[:size], r, l)
 		}
 		s = next
 	}
 }
 
 // put writes a character, behind the blank and the line ends that are due.
-func (p *page) put(encoded []byte, r rune, style Style) {
+func (p *page) put(encoded []byte, r rune, l look) {
 	p.flush()
 	if p.raised {
 		p.raise(r)
@@ -104,7 +134,7 @@ func (p *page) put(encoded []byte, r rune, style Style) {
 	} else {
 		p.out = append(p.out, encoded...)
 	}
-	p.extend(style, false)
+	p.extend(l)
 }
 
 // raise writes a sign for an exponent if one begins with r: 10² is not 102.
@@ -125,7 +155,7 @@ func (p *page) add(s string) {
 // tail is add in front of what is due.
 func (p *page) tail(s string) {
 	p.out = append(p.out, s...)
-	p.extend(Style{}, true)
+	p.extend(added)
 }
 
 // flush writes what is due: line ends and what a line begins with, or a blank.
@@ -140,11 +170,11 @@ func (p *page) flush() {
 			p.out = append(p.out, between...)
 			p.out = append(p.out, '\n')
 		}
-		p.extend(Style{}, true)
+		p.extend(added)
 		p.beginLine()
 	case p.blank:
 		p.out = append(p.out, ' ')
-		p.extend(p.blankLook, false)
+		p.extend(p.blankLook)
 	}
 	p.breaks, p.blank = 0, false
 }
@@ -164,7 +194,7 @@ func (p *page) beginLine() {
 	p.marker = ""
 	p.lastQuote = p.quote
 	if len(p.out) > 0 {
-		p.extend(Style{}, true)
+		p.extend(added)
 	}
 }
 
@@ -183,14 +213,14 @@ func (p *page) common() Style {
 	var base Style
 	seen, start := false, 0
 	for _, s := range p.spans {
-		visible := !s.added && !isAllBlank(p.out[start:s.end])
+		visible := s.look != added && !isAllBlank(p.out[start:s.end])
 		start = s.end
 		switch {
 		case !visible:
 		case !seen:
-			base, seen = s.style, true
+			base, seen = p.style(s.look), true
 		default:
-			base = base.and(s.style)
+			base = base.and(p.style(s.look))
 		}
 	}
 	return base

@@ -15,7 +15,7 @@ type tag struct {
 	endedBy []string
 	style   func(*Style)
 	// open is called when the element begins, and may change what it hands on;
-	// close when it ends.
+	// close when it ends. It is the innermost one then.
 	open  func(*walker, *element, *attributes)
 	close func(*walker, *element)
 }
@@ -81,7 +81,7 @@ func openList(_ *walker, e *element, a *attributes) { e.number = number(a.start,
 // An element that is no list, or none, makes it "- ".
 func openItem(w *walker, e *element, a *attributes) {
 	marker := "- "
-	if list := w.top(); list.number > 0 {
+	if list := w.outer(); list.number > 0 {
 		list.number = number(a.value, list.number)
 		marker = strconv.Itoa(list.number) + ". "
 		list.number++
@@ -93,13 +93,14 @@ func openItem(w *walker, e *element, a *attributes) {
 
 // openCell sets a cell of a table apart from the one before it. A row is a line.
 func openCell(w *walker, e *element, _ *attributes) {
-	if row := w.top(); row.cells > 0 {
+	row := w.outer()
+	if row.cells > 0 {
 		w.page.breaks, w.page.blank = 0, false
 		w.page.tail(" | ")
 	} else {
 		w.page.flush()
 	}
-	w.top().cells++
+	row.cells++
 	e.cell = true
 }
 
@@ -135,7 +136,7 @@ func openImage(w *walker, e *element, a *attributes) {
 	if words == "" {
 		words = "[picture]"
 	}
-	w.page.text([]byte(words), e.style, false)
+	w.page.text([]byte(words), e.look, false)
 }
 
 // closeLink writes where a link leads.
