@@ -45,6 +45,7 @@ func TestFromHTMLText(t *testing.T) {
 		{"code", "run <code>rm -rf *</code> now", "run `rm -rf *` now"},
 		{"link", `<a href="https://example.org/x">this</a>!`, "this (https://example.org/x)!"},
 		{"link that is its text", `<a href="https://example.org/">example.org</a> <a href="mailto:bob@example.org">bob@example.org</a>`, "example.org bob@example.org"},
+		{"link that is its text, decoded", `<a href="https://example.org/Stra%C3%9Fe">https://example.org/Straße</a>`, "https://example.org/Straße"},
 		{"link that lies", `<a href="http://evil.example/">http://bank.example/</a>`, "http://bank.example/ (http://evil.example/)"},
 		{"link around blanks", `<a href="http://x.example/a">foo </a>bar`, "foo (http://x.example/a) bar"},
 		{"link without text", `<a href="http://x.example/a"></a>`, "http://x.example/a"},

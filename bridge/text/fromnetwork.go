@@ -198,6 +198,10 @@ func emojiWord(cluster, base, first string) string {
 		return "!"
 	case "⁉":
 		return "!?"
+	case "👍": // its short code is +1, which is no word
+		return "[thumbs up]"
+	case "👎":
+		return "[thumbs down]"
 	}
 	for _, emoji := range []string{cluster, base, first} {
 		if name := emojishortcodes.Get(emoji); name != "" {

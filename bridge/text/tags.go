@@ -1,6 +1,7 @@
 package text
 
 import (
+	"net/url"
 	"strconv"
 	"strings"
 )
@@ -172,7 +173,7 @@ func isMention(href string) bool {
 }
 
 // isSameLink says whether the text of a link is its address, written perhaps
-// without what everybody can add.
+// without what everybody can add, or with letters in place of their codes.
 func isSameLink(words, href string) bool {
 	return strings.EqualFold(bareLink(words), bareLink(href))
 }
@@ -183,6 +184,9 @@ func bareLink(s string) string {
 			s = s[len(scheme):]
 			break
 		}
+	}
+	if decoded, err := url.PathUnescape(s); err == nil {
+		s = decoded
 	}
 	return strings.TrimSuffix(s, "/")
 }
