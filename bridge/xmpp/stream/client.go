@@ -39,6 +39,7 @@ func NewClient(o ClientOptions, h Handler) *Client {
 		}
 		return err
 	}
+	c.link.confirm = c.confirmConflict
 	c.connect = func(ctx context.Context) (negotiated, error) {
 		if invalid != nil {
 			return negotiated{}, invalid
@@ -54,6 +55,8 @@ func NewClient(o ClientOptions, h Handler) *Client {
 	return c
 }
 
+var errNoAddress = errors.New("no XMPP address")
+
 // clientJID is the address with the resource to ask for.
 func clientJID(o ClientOptions) (jid.JID, error) {
 	j, err := jid.Parse(Bare(o.JID))
@@ -64,7 +67,7 @@ func clientJID(o ClientOptions) (jid.JID, error) {
 		j, err = j.WithResource(o.Resource)
 	}
 	if err != nil {
-		return jid.JID{}, fmt.Errorf("%w: take %q for an XMPP address: %w", ErrFatal, o.JID, err)
+		return jid.JID{}, fmt.Errorf("%w: %q is %w: %w", ErrFatal, o.JID, errNoAddress, err)
 	}
 	return j, nil
 }
@@ -75,6 +78,15 @@ func (c *Client) JID() string {
 	c.link.mu.Lock()
 	defer c.link.mu.Unlock()
 	return c.address.String()
+}
+
+// confirmConflict tells a session that another one replaced from an account that
+// is gone: ejabberd ends both as a conflict.
+func (c *Client) confirmConflict(ctx context.Context, conflict error) error {
+	if err := CheckClient(ctx, c.o); errors.Is(err, ErrFatal) {
+		return err
+	}
+	return conflict
 }
 
 // resumption is what to resume the last session with. It freezes the count.

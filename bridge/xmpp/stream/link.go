@@ -34,6 +34,8 @@ type link struct {
 	barrierPing func(id string) []byte
 	// fatal marks errors of a stream, after which connecting again is of no use.
 	fatal func(error) error
+	// confirm looks closer at such an error; nil leaves it as it is.
+	confirm func(context.Context, error) error
 	// keepsBuffers is set for the connection of many.
 	keepsBuffers bool
 
@@ -93,7 +95,9 @@ func (l *link) run() {
 		n, err := l.connect(l.ctx)
 		if err == nil {
 			up := time.Now()
-			err = l.serve(n)
+			if err = l.serve(n); errors.Is(err, ErrFatal) && l.confirm != nil {
+				err = l.confirm(l.ctx, err)
+			}
 			if time.Since(up) > steady {
 				wait.reset()
 			}
