@@ -18,6 +18,7 @@ type Client struct {
 	o       ClientOptions
 	asked   jid.JID // with the resource to ask for
 	address jid.JID // as bound; guarded by the link's lock
+	refused int     // how often in a row the server has refused the login
 }
 
 var _ Conn = (*Client)(nil)
@@ -45,12 +46,14 @@ func NewClient(o ClientOptions, h Handler) *Client {
 			return negotiated{}, invalid
 		}
 		n, err := connectClient(ctx, &c.o, c.asked, c.resumption)
-		if err == nil {
-			c.link.mu.Lock()
-			c.address = n.address
-			c.link.mu.Unlock()
+		if err != nil {
+			return n, c.doubt(err)
 		}
-		return n, err
+		c.refused = 0
+		c.link.mu.Lock()
+		c.address = n.address
+		c.link.mu.Unlock()
+		return n, nil
 	}
 	return c
 }
@@ -78,6 +81,24 @@ func (c *Client) JID() string {
 	c.link.mu.Lock()
 	defer c.link.mu.Unlock()
 	return c.address.String()
+}
+
+// maxRefused is how often in a row a login that has worked before is refused
+// until that is believed: a server that has just started may say so of everybody
+// (ejabberd does before it has read its accounts), as may one whose directory is
+// away.
+const maxRefused = 4
+
+// doubt takes the mark off a refusal that may not last.
+func (c *Client) doubt(err error) error {
+	refusal, ok := errors.AsType[*SASLError](err)
+	if !ok || c.JID() == "" {
+		return err
+	}
+	if c.refused++; c.refused < maxRefused {
+		return refusal
+	}
+	return err
 }
 
 // confirmConflict tells a session that another one replaced from an account that
