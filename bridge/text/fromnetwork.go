@@ -48,7 +48,7 @@ func FromNetwork(s string, era Era) string {
 		return w.in
 	}
 	w.out.WriteString(w.in[w.done:])
-	return w.out.String()
+	return norm.NFC.String(w.out.String()) // everyday forms may have accents behind them
 }
 
 // isPlain says whether every client can show s as it is: printable ASCII, tabs
@@ -198,6 +198,10 @@ func emojiWord(cluster, base, first string) string {
 		return "!"
 	case "⁉":
 		return "!?"
+	case "👍": // its short code is +1, which is no word
+		return "[thumbs up]"
+	case "👎":
+		return "[thumbs down]"
 	}
 	for _, emoji := range []string{cluster, base, first} {
 		if name := emojishortcodes.Get(emoji); name != "" {

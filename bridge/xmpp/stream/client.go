@@ -18,6 +18,7 @@ type Client struct {
 	o       ClientOptions
 	asked   jid.JID // with the resource to ask for
 	address jid.JID // as bound; guarded by the link's lock
+	refused int     // how often in a row the server has refused the login
 }
 
 var _ Conn = (*Client)(nil)
@@ -39,20 +40,25 @@ func NewClient(o ClientOptions, h Handler) *Client {
 		}
 		return err
 	}
+	c.link.confirm = c.confirmConflict
 	c.connect = func(ctx context.Context) (negotiated, error) {
 		if invalid != nil {
 			return negotiated{}, invalid
 		}
 		n, err := connectClient(ctx, &c.o, c.asked, c.resumption)
-		if err == nil {
-			c.link.mu.Lock()
-			c.address = n.address
-			c.link.mu.Unlock()
+		if err != nil {
+			return n, c.doubt(err)
 		}
-		return n, err
+		c.refused = 0
+		c.link.mu.Lock()
+		c.address = n.address
+		c.link.mu.Unlock()
+		return n, nil
 	}
 	return c
 }
+
+var errNoAddress = errors.New("no XMPP address")
 
 // clientJID is the address with the resource to ask for.
 func clientJID(o ClientOptions) (jid.JID, error) {
@@ -64,7 +70,7 @@ func clientJID(o ClientOptions) (jid.JID, error) {
 		j, err = j.WithResource(o.Resource)
 	}
 	if err != nil {
-		return jid.JID{}, fmt.Errorf("%w: take %q for an XMPP address: %w", ErrFatal, o.JID, err)
+		return jid.JID{}, fmt.Errorf("%w: %q is %w: %w", ErrFatal, o.JID, errNoAddress, err)
 	}
 	return j, nil
 }
@@ -75,6 +81,33 @@ func (c *Client) JID() string {
 	c.link.mu.Lock()
 	defer c.link.mu.Unlock()
 	return c.address.String()
+}
+
+// maxRefused is how often in a row a login that has worked before is refused
+// until that is believed: a server that has just started may say so of everybody
+// (ejabberd does before it has read its accounts), as may one whose directory is
+// away.
+const maxRefused = 4
+
+// doubt takes the mark off a refusal that may not last.
+func (c *Client) doubt(err error) error {
+	refusal, ok := errors.AsType[*SASLError](err)
+	if !ok || c.JID() == "" {
+		return err
+	}
+	if c.refused++; c.refused < maxRefused {
+		return refusal
+	}
+	return err
+}
+
+// confirmConflict tells a session that another one replaced from an account that
+// is gone: ejabberd ends both as a conflict.
+func (c *Client) confirmConflict(ctx context.Context, conflict error) error {
+	if err := CheckClient(ctx, c.o); errors.Is(err, ErrFatal) {
+		return err
+	}
+	return conflict
 }
 
 // resumption is what to resume the last session with. It freezes the count.

@@ -60,7 +60,7 @@ func componentJID(o ComponentOptions) (jid.JID, error) {
 		err = errors.New("it is more than a domain")
 	}
 	if err != nil {
-		return jid.JID{}, fmt.Errorf("%w: take %q for the component's domain: %w", ErrFatal, o.Domain, err)
+		return jid.JID{}, fmt.Errorf("%w: %q is %w: %w", ErrFatal, o.Domain, errNoDomain, err)
 	}
 	return j, nil
 }
@@ -100,8 +100,12 @@ func (h *holding) Close() error {
 	return err
 }
 
-// errSecret: the handshake was refused.
-var errSecret = errors.New("the component's secret is wrong")
+// What can be wrong with a component's options.
+var (
+	errNoDomain = errors.New("no domain")
+	errSecret   = errors.New("the component's secret is wrong")
+	errUnknown  = errors.New("the server has no such component")
+)
 
 // connectComponent makes one try.
 func connectComponent(ctx context.Context, o *ComponentOptions, domain jid.JID) (_ negotiated, err error) {
@@ -146,6 +150,8 @@ func refusedComponent(err error) error {
 		return fmt.Errorf("%w: %w: %w", ErrFatal, errSecret, err)
 	case ok && e.Err == stream.Conflict.Err:
 		return fmt.Errorf("%w: %w", ErrTaken, err)
+	case ok && e.Err == stream.HostUnknown.Err:
+		return fmt.Errorf("%w: %w", errUnknown, err)
 	}
 	return err
 }

@@ -2,37 +2,29 @@ package stream
 
 import "time"
 
-// acknowledged takes the server's count of what it has taken (XEP-0198).
-func (l *link) acknowledged(handled uint32) {
+// recount takes the server's count of what it has taken (XEP-0198).
+func (l *link) recount(handled uint32) {
 	l.mu.Lock()
-	if err := l.out.acknowledged(handled); err != nil {
+	defer l.mu.Unlock()
+	if err := l.out.counted(handled); err != nil {
 		l.log.Warn().Err(err).Msg("The server's count of stanzas cannot be")
 	}
-	l.asked = false
-	ask := l.askAgain()
-	l.mu.Unlock()
-	if ask {
-		l.control(func(b *batch) { b.ask = true })
-	}
+	l.counted = false
 }
 
 // passed takes the answer to the barrier: the server has taken what was sent
-// before it. The lock is held.
+// before it. One question serves all who waited, and one more all who came
+// since. The lock is held.
 func (l *link) passed() {
 	l.barrier = ""
-	l.out.accepted(int(l.barrierEnd - l.out.base))
-	l.asked = false
-	if l.askAgain() {
-		go l.control(func(b *batch) { b.ask = true })
+	l.out.passed(l.barrierEnd)
+	if l.asked = l.out.awaited(); l.asked {
+		go l.control(l.ask)
 	}
 }
 
-// askAgain decides whether to ask once more: when somebody waits for what was
-// sent after the last question. The lock is held.
-func (l *link) askAgain() bool {
-	l.asked = l.out.waiting() && l.out.end() > l.askedEnd
-	return l.asked
-}
+// ask sends the query that is to come back. It is for [link.control].
+func (l *link) ask(b *batch) { b.ask, b.count, l.asked = true, l.counting, true }
 
 // ackNow answers the server's question. What is not done yet is told as soon as
 // it is.

@@ -85,8 +85,8 @@ func (f *framer) next() (frame, error) {
 		if err != nil {
 			return frame{}, err
 		}
-		used, done, err := f.scan(chunk)
-		f.keep(chunk[:used])
+		from, used, done, err := f.scan(chunk)
+		f.keep(chunk[from:used])
 		if _, discardErr := f.r.Discard(used); err == nil {
 			err = discardErr
 		}
@@ -101,13 +101,6 @@ func (f *framer) next() (frame, error) {
 
 // keep adds to the frame what belongs to it.
 func (f *framer) keep(chunk []byte) {
-	if !f.began {
-		return // space between stanzas
-	}
-	if f.frame.size == 0 {
-		// What came before the element in the same piece is space.
-		chunk = bytes.TrimLeft(chunk, " \t\r\n")
-	}
 	f.frame.size += len(chunk)
 	if f.frame.size > f.limit {
 		f.frame.whole = false
@@ -124,8 +117,11 @@ func (f *framer) keep(chunk []byte) {
 const maxHead = 4 << 10
 
 // scan goes through a piece of the stream, up to the end of an element of the
-// top level.
-func (f *framer) scan(chunk []byte) (used int, done bool, err error) {
+// top level. What belongs to the element is from the first index to the second.
+func (f *framer) scan(chunk []byte) (from, used int, done bool, err error) {
+	if !f.began {
+		from = len(chunk)
+	}
 	for i := 0; i < len(chunk); i++ {
 		c := chunk[i]
 		switch f.state {
@@ -134,13 +130,13 @@ func (f *framer) scan(chunk []byte) (used int, done bool, err error) {
 				if c == '<' {
 					f.state = atTag
 				} else if c != ' ' && c != '\t' && c != '\r' && c != '\n' {
-					return i, false, fmt.Errorf("text between stanzas: %w", errNotXML)
+					return i, i, false, fmt.Errorf("text between stanzas: %w", errNotXML)
 				}
 				continue
 			}
 			skip := bytes.IndexByte(chunk[i:], '<')
 			if skip < 0 {
-				return len(chunk), false, nil
+				return from, len(chunk), false, nil
 			}
 			i += skip
 			f.state = atTag
@@ -151,17 +147,23 @@ func (f *framer) scan(chunk []byte) (used int, done bool, err error) {
 			}
 			skip := bytes.IndexByte(chunk[i:], quote)
 			if skip < 0 {
-				return len(chunk), false, nil
+				return from, len(chunk), false, nil
 			}
 			i += skip
 			f.state = inOpen
 		default:
-			if done, err = f.step(c); done || err != nil {
-				return i + 1, done, err
+			began := f.began
+			if done, err = f.step(c); f.began != began {
+				// The < before the name may have been in the piece before.
+				f.keep([]byte{'<'})
+				from = i
+			}
+			if done || err != nil {
+				return min(from, i+1), i + 1, done, err
 			}
 		}
 	}
-	return len(chunk), false, nil
+	return from, len(chunk), false, nil
 }
 
 // step takes a byte of markup.

@@ -34,6 +34,8 @@ type link struct {
 	barrierPing func(id string) []byte
 	// fatal marks errors of a stream, after which connecting again is of no use.
 	fatal func(error) error
+	// confirm looks closer at such an error; nil leaves it as it is.
+	confirm func(context.Context, error) error
 	// keepsBuffers is set for the connection of many.
 	keepsBuffers bool
 
@@ -53,10 +55,10 @@ type link struct {
 	session    string
 	out        outbound
 	queries    map[string]*query
-	asked      bool   // the server has been asked what it has taken
-	askedEnd   uint64 // up to where the last question covers
-	barrier    string // the id of the query that is to come back
-	barrierEnd uint64
+	asked      bool   // a query has been or is to be sent that is to come back,
+	barrier    string // its id
+	barrierEnd uint64 // and the last delivery before it
+	counted    bool   // the server has been or is to be asked for its count
 	ackTimer   *time.Timer
 	ackWanted  bool // the server asked while not everything was done
 }
@@ -93,7 +95,9 @@ func (l *link) run() {
 		n, err := l.connect(l.ctx)
 		if err == nil {
 			up := time.Now()
-			err = l.serve(n)
+			if err = l.serve(n); errors.Is(err, ErrFatal) && l.confirm != nil {
+				err = l.confirm(l.ctx, err)
+			}
 			if time.Since(up) > steady {
 				wait.reset()
 			}
@@ -198,7 +202,9 @@ func (l *link) Deliver(ctx context.Context, s *Stanza) error {
 	if d.over {
 		return <-d.result
 	}
-	item.void = true
+	if item != nil {
+		item.void = true
+	}
 	l.out.finish(d, nil)
 	return fmt.Errorf("wait until the server accepts %s: %w", s.Kind, ctx.Err())
 }
@@ -224,25 +230,27 @@ func (l *link) push(ctx context.Context, s *Stanza, d *delivery) (b *batch, w *w
 	}
 	b, first = w.pendingBatch()
 	b.buf = append(b.buf, data...)
-	if l.counting || d != nil {
-		item = &sent{delivery: d}
-		if l.counting {
-			item.data = data
-		}
-		if d == nil || !l.counting {
+	if d != nil {
+		l.out.await(d)
+		b.ask = b.ask || !l.asked
+		l.asked = true
+	}
+	if l.counting {
+		item = &sent{data: data, delivery: d}
+		l.out.keep(item)
+		if d == nil {
 			b.items = append(b.items, item)
 		}
-		l.out.add(item)
-		if !l.asked && (d != nil || len(l.out.queue) > maxUnasked) {
-			b.ask, l.asked = true, true
+		if !l.counted && len(l.out.queue) > maxUncounted {
+			b.count, l.counted = true, true
 		}
 	}
 	return b, w, first, item, nil
 }
 
-// maxUnasked is how many stanzas may be sent before the server is asked whether
-// it has them: they are kept until then.
-const maxUnasked = 32
+// maxUncounted is how many stanzas may be sent before the server is asked how
+// many it has: they are kept until then.
+const maxUncounted = 32
 
 // Close implements [Conn]. It is not for the handler to call, which it waits for.
 func (l *link) Close(ctx context.Context) error {

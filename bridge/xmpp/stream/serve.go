@@ -52,12 +52,12 @@ func (l *link) begin(w *wire, f *framer, n negotiated) (early []*Element, err er
 	if !n.resumed {
 		l.session = session
 	}
-	l.asked, l.barrier, l.ackWanted = false, "", false
-	waiting := l.out.waiting()
+	l.asked, l.barrier, l.counted, l.ackWanted = false, "", false, false
+	awaited := l.out.awaited()
 	l.mu.Unlock()
 	l.heard.Store(int64(time.Since(l.began)))
-	if waiting {
-		l.control(func(b *batch) { b.ask, l.asked = true, true })
+	if awaited {
+		l.control(l.ask)
 	}
 	return early, nil
 }
@@ -66,7 +66,7 @@ func (l *link) begin(w *wire, f *framer, n negotiated) (early []*Element, err er
 func (l *link) resumeCount(handled uint32) (again []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if err := l.out.acknowledged(handled); err != nil {
+	if err := l.out.counted(handled); err != nil {
 		l.log.Warn().Err(err).Msg("The server resumed a session with a count that cannot be")
 	}
 	return l.out.again()
@@ -78,7 +78,7 @@ func (l *link) forget(n negotiated) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if n.reported {
-		if err := l.out.acknowledged(n.handled); err != nil {
+		if err := l.out.counted(n.handled); err != nil {
 			l.log.Debug().Err(err).Msg("The server's last count of a session that is gone cannot be")
 		}
 	}
@@ -159,7 +159,7 @@ func (l *link) watch(w *wire) *time.Timer {
 		}
 		silence := time.Since(l.began) - time.Duration(l.heard.Load())
 		if silence >= l.timing.Ping {
-			l.control(func(b *batch) { b.ask, l.asked = true, true })
+			l.control(l.ask)
 			silence = 0
 		}
 		timer.Reset(l.timing.Ping - silence)
@@ -205,7 +205,7 @@ func (l *link) take(f frame) error {
 			l.log.Warn().Msg("The server's count of stanzas is no number")
 			return nil
 		}
-		l.acknowledged(uint32(handled))
+		l.recount(uint32(handled))
 	default:
 		if s := e.stanza(); s != nil {
 			l.arrived(s, l.count())
@@ -345,7 +345,7 @@ func (l *link) refuse(s *Stanza, kind, condition string) {
 		}
 		b.buf = append(b.buf, data...)
 		if l.counting {
-			l.out.add(&sent{data: data})
+			l.out.keep(&sent{data: data})
 		}
 	})
 }

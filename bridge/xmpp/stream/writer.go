@@ -19,8 +19,10 @@ type wire struct {
 // batch is what is written at once.
 type batch struct {
 	buf      []byte
-	ack, ask bool          // whether to tell our count, to ask for theirs, at its end
-	farewell bool          // whether to end the stream after it
+	ack      bool          // whether to tell our count (XEP-0198) at its end,
+	ask      bool          // to send a query that comes back after it,
+	count    bool          // to ask for the server's count,
+	farewell bool          // and to end the stream
 	items    []*sent       // of senders who are told when it fails
 	written  chan struct{} // closed when it is written, or cannot be
 	err      error
@@ -79,15 +81,15 @@ func (l *link) finishBatch(b *batch) {
 		b.buf = append(strconv.AppendUint(b.buf, uint64(l.in.tell()), 10), `'/>`...)
 	}
 	if b.ask {
-		l.askedEnd = l.out.end()
+		l.barrier, l.barrierEnd = newID(), l.out.last
+		ping := l.barrierPing(l.barrier)
+		b.buf = append(b.buf, ping...)
+		if l.counting {
+			l.out.keep(&sent{data: ping})
+		}
 	}
-	switch {
-	case !b.ask:
-	case l.counting:
+	if b.count {
 		b.buf = append(b.buf, `<r xmlns='`+nsSM+`'/>`...)
-	default:
-		l.barrier, l.barrierEnd = newID(), l.askedEnd
-		b.buf = append(b.buf, l.barrierPing(l.barrier)...)
 	}
 	if b.farewell {
 		b.buf = append(b.buf, `</stream:stream>`...)
