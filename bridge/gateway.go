@@ -33,7 +33,16 @@ type Options struct {
 	Limits   Limits
 	// GiveUpAfter is how long an outgoing message is tried; 0 for ever.
 	GiveUpAfter time.Duration
-	Log         zerolog.Logger
+	// Media makes links to what comes with messages; nil for none.
+	Media MediaLinks
+	// SignUp decides who may make an account from a network; nil for nobody.
+	SignUp func(network string, person RemoteID) bool
+	// NewPassword makes an app password; needed for SignUp.
+	NewPassword func() (string, error)
+	// ServerAddress is what people are told to set in their client, "msn.example.org"
+	// or "msn.example.org:1863"; empty where the gateway does not know it.
+	ServerAddress string
+	Log           zerolog.Logger
 }
 
 // Limits bounds what one user may have. 0 switches a limit off.
@@ -83,6 +92,11 @@ func New(options Options) *Gateway {
 func (g *Gateway) Start(ctx context.Context) error {
 	if len(g.Networks) == 0 {
 		return nil
+	}
+	for _, n := range g.Networks {
+		if reception, ok := n.(Reception); ok {
+			reception.Attend(&desk{gateway: g, network: n})
+		}
 	}
 	err := g.Storage.EachAccount(ctx, func(a AccountRecord) error {
 		return g.openLinks(ctx, a)

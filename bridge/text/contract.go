@@ -31,3 +31,24 @@ const (
 	Deleted   Act = "deletion"
 	Replied   Act = "reply"
 )
+
+// Policy is how much of a modern event is shown.
+type Policy string
+
+// The policies.
+const (
+	Short  Policy = "short"
+	Full   Policy = "full"
+	Hidden Policy = "hidden"
+)
+
+// Happening is something done to an earlier message.
+type Happening struct {
+	Act         Act
+	Who, Whose  string
+	WhoseSelf   bool
+	Target, New string
+}
+
+// Line words it.
+func Line(h Happening, p Policy) (line string, shown bool) { return h.New, p != Hidden }
