@@ -141,6 +141,8 @@ type Contacts interface {
 	// ContactByHandle and ContactByID return ok false for an unknown one.
 	ContactByHandle(ctx context.Context, handle Handle) (c ContactRecord, ok bool, err error)
 	ContactByID(ctx context.Context, network string, id RemoteID) (c ContactRecord, ok bool, err error)
+	// ListedContacts returns those on an account's list, by handle.
+	ListedContacts(ctx context.Context, account Handle, list msnp.List) (map[Handle]ContactRecord, error)
 	// AddContact stores a new tie. [ErrHandleTaken] means that the handle
 	// belongs to another contact or to an account. Storing the same tie
 	// again changes nothing but the name.

@@ -112,13 +112,13 @@ func (u *user) load(ctx context.Context) error {
 	for list, members := range lists {
 		u.lists[list] = newRoll(members)
 	}
-	if len(u.gateway.Networks) > 0 {
+	if len(u.gateway.Networks) > 0 && len(u.lists[msnp.Forward].entries) > 0 {
+		contacts, err := storage.ListedContacts(ctx, u.handle, msnp.Forward)
+		if err != nil {
+			return fmt.Errorf("read contacts: %w", err)
+		}
 		for _, e := range u.lists[msnp.Forward].entries {
-			c, ok, err := storage.ContactByHandle(ctx, e.Handle)
-			if err != nil {
-				return fmt.Errorf("read contact: %w", err)
-			}
-			if ok {
+			if c, ok := contacts[e.Handle]; ok {
 				e.remote = u.remoteOf(c)
 			}
 		}

@@ -5,7 +5,10 @@ import (
 	"database/sql"
 	"errors"
 
+	"go.mau.fi/util/dbutil"
+
 	"papillon/bridge"
+	"papillon/msnp"
 )
 
 // ContactByHandle is part of [bridge.Contacts].
@@ -20,8 +23,29 @@ func (s *Store) ContactByID(ctx context.Context, network string, id bridge.Remot
 	return c, ok, wrap(err, "read %s contact %s", network, id)
 }
 
+// ListedContacts is part of [bridge.Contacts].
+func (s *Store) ListedContacts(ctx context.Context, account bridge.Handle, list msnp.List) (map[bridge.Handle]bridge.ContactRecord, error) {
+	contacts, err := collect(ctx, s, scanContact, `
+		SELECT contact.handle, contact.network, contact.remote_id, contact.name, contact.room
+		FROM list_entry JOIN contact ON contact.handle=list_entry.handle WHERE list_entry.account=$1 AND list_entry.list=$2
+	`, fold(account), list)
+	if err != nil {
+		return nil, wrap(err, "read contacts of %s", account)
+	}
+	byHandle := make(map[bridge.Handle]bridge.ContactRecord, len(contacts))
+	for _, c := range contacts {
+		byHandle[c.Handle] = c
+	}
+	return byHandle, nil
+}
+
+func scanContact(row dbutil.Scannable) (c bridge.ContactRecord, err error) {
+	err = row.Scan(&c.Handle, &c.Network, &c.ID, &c.Name, &c.Room)
+	return c, err
+}
+
 func (s *Store) contact(ctx context.Context, query string, args ...any) (c bridge.ContactRecord, ok bool, err error) {
-	err = s.db.QueryRow(ctx, query, args...).Scan(&c.Handle, &c.Network, &c.ID, &c.Name, &c.Room)
+	c, err = scanContact(s.db.QueryRow(ctx, query, args...))
 	if errors.Is(err, sql.ErrNoRows) {
 		return bridge.ContactRecord{}, false, nil
 	} else if err != nil {
