@@ -226,18 +226,19 @@ func (g *Gateway) Stop(ctx context.Context) error {
 }
 
 // spawn runs background work that Stop waits for. The context ends with the
-// gateway. It is not run when the gateway has stopped.
-func (g *Gateway) spawn(f func(context.Context)) {
+// gateway. It is not run, and false returned, when the gateway has stopped.
+func (g *Gateway) spawn(f func(context.Context)) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.closed {
-		return
+		return false
 	}
 	g.background.Add(1)
 	go func() {
 		defer g.background.Done()
 		f(g.ctx)
 	}()
+	return true
 }
 
 // user returns the signed-in user of a handle; nil if there is none.
@@ -314,9 +315,12 @@ func (g *Gateway) closeLinks(h Handle) {
 			u.owner.post(func() { u.linkClosed(l) })
 		}
 		l.outbox.stop()
+		l.presence.finish()
 		if err := l.account.Close(); err != nil {
 			l.log.Warn().Err(err).Msg("Cannot close an identity")
 		}
+		// What the next identity finds in the store must not be under way here.
+		l.outbox.running.Wait()
 	}
 }
 

@@ -39,6 +39,8 @@ type outbox struct {
 	queue   []*pendingOrder
 	working bool
 	stopped bool
+
+	running sync.WaitGroup // the worker
 }
 
 // pendingOrder is an order in the queue.
@@ -142,7 +144,10 @@ func (o *outbox) enqueue(p *pendingOrder) {
 		o.nudge()
 	default:
 		o.working = true
-		o.link.gateway.spawn(o.work)
+		o.running.Add(1)
+		if !o.link.gateway.spawn(func(ctx context.Context) { defer o.running.Done(); o.work(ctx) }) {
+			o.running.Done()
+		}
 	}
 }
 
