@@ -19,6 +19,7 @@ type account struct {
 	port    port
 	feed    feed // what is to be received, in order
 	rooms   rooms
+	memory  memory // of what was said
 	log     zerolog.Logger
 	life    context.Context // ends with Close, or with the network
 	end     context.CancelFunc
