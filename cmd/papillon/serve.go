@@ -15,6 +15,7 @@ import (
 
 	"papillon/bridge"
 	"papillon/bridge/matrix"
+	"papillon/bridge/xmpp"
 	"papillon/msnp"
 	"papillon/store"
 )
@@ -56,6 +57,7 @@ type daemon struct {
 	listeners *listeners
 	store     *store.Store
 	matrix    *matrix.Network // nil without Matrix
+	xmpp      *xmpp.Network
 	gateway   *bridge.Gateway
 	server    *msnp.Server
 }
@@ -97,13 +99,18 @@ func (d *daemon) build(ctx context.Context, c *Config) (err error) {
 		}
 		networks = append(networks, d.matrix)
 	}
+	if d.xmpp, err = d.newXMPP(c); err != nil {
+		return err
+	}
+	networks = append(networks, d.xmpp)
 	d.gateway = bridge.New(bridge.Options{
 		Domain: c.MSN.Domain, LoginDomains: c.MSN.LoginDomains,
 		Storage: d.store, Networks: networks, Presence: c.presenceRules(),
 		Limits: bridge.Limits{
 			ListLength: c.Limits.ListLength, Participants: c.Limits.Participants, SignInAttempts: c.Limits.SignInAttempts,
 		},
-		GiveUpAfter: time.Duration(c.Delivery.GiveUpAfter), Log: d.log,
+		GiveUpAfter: time.Duration(c.Delivery.GiveUpAfter),
+		SignUp:      c.maySignUp, NewPassword: newPassword, ServerAddress: c.MSN.PublicAddress, Log: d.log,
 	})
 	d.server = msnp.New(msnp.Options{
 		Backend: d.gateway, Limits: c.Limits.msnp(), PublicAddress: c.MSN.PublicAddress, Log: d.log,
@@ -162,12 +169,16 @@ func (d *daemon) run(ctx context.Context) error {
 	group.Go(func() error { return d.gateway.Run(running) })
 	group.Go(func() error { return d.prune(running) })
 	var network sync.WaitGroup
-	if d.matrix != nil {
+	run := func(name string, f func(context.Context) error) {
 		network.Go(func() {
-			if err := d.matrix.Run(networks); err != nil {
-				d.log.Error().Err(err).Msg("Matrix ended")
+			if err := f(networks); err != nil {
+				d.log.Error().Err(err).Msg(name + " ended")
 			}
 		})
+	}
+	run("XMPP", d.xmpp.Run)
+	if d.matrix != nil {
+		run("Matrix", d.matrix.Run)
 	}
 	group.Go(func() error {
 		<-running.Done()
