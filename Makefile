@@ -7,12 +7,12 @@ FUZZTIME ?= 10s
 DENDRITE := tools/dendrite/bin/dendrite
 NETWORK  ?= matrix
 
-.PHONY: build test lint fuzz bench demo dendrite compiler clean help
+.PHONY: build test lint fuzz bench demo dendrite xmpp-servers compiler clean help
 
 build: compiler ## build ./papillon
 	@go build -ldflags '-X main.version=$(VERSION)' -o papillon ./cmd/papillon
 
-test: compiler dendrite ## run all tests, with the race detector and a real homeserver
+test: compiler dendrite xmpp-servers ## run all tests, with the race detector and real servers
 	@echo 'Running the tests; the first run compiles SQLite for the race detector, about two minutes.'
 	go test -race -shuffle=on -timeout 30m ./...
 
@@ -24,6 +24,10 @@ $(DENDRITE): tools/dendrite/go.mod tools/dendrite/go.sum | compiler
 	@cd tools/dendrite && go build -o bin/ \
 		github.com/element-hq/dendrite/cmd/dendrite github.com/element-hq/dendrite/cmd/generate-keys
 	@touch $(DENDRITE)
+
+# Prosody and ejabberd, and slixmpp as the client on the far side.
+xmpp-servers:
+	@tools/xmppservers/install
 
 # SQLite is compiled from C.
 compiler:
@@ -41,7 +45,7 @@ lint: compiler ## check form and style
 fuzz: compiler ## run every fuzz target for FUZZTIME
 	@tools/lint/fuzz $(FUZZTIME)
 
-bench: compiler ## measure
+bench: compiler xmpp-servers ## measure
 	go test -run '^$$' -bench . -benchmem ./...
 
 demo: build dendrite ## play a conversation; DEMO=once ends after it
