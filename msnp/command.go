@@ -18,6 +18,17 @@ type request struct {
 	payload []byte
 }
 
+// handle returns the word that names somebody. Miranda 0.1 escapes the percent sign
+// in it, others the @; everything else that looks like an escape stays, since the
+// percent sign stands in handles of other networks (bob%matrix.org@hotmail.com).
+func (r *request) handle(i int) string {
+	word := r.args[i]
+	if strings.IndexByte(word, '%') < 0 {
+		return word
+	}
+	return strings.ReplaceAll(strings.ReplaceAll(word, "%40", "@"), "%25", "%")
+}
+
 // command is a row of the dispatch table: what is common to all commands is
 // checked here, once, and the handlers only see what has passed.
 type command struct {

@@ -17,9 +17,9 @@ func (n *notification) handleADD(req *request) error {
 		if err != nil {
 			return err
 		}
-		return n.groupKeeper().PutInGroup(n.ctx, req.args[1], nameFrom(req.args[:last], 2), id, reply)
+		return n.groupKeeper().PutInGroup(n.ctx, req.handle(1), nameFrom(req.args[:last], 2), id, reply)
 	}
-	return n.session.AddContact(n.ctx, list, req.args[1], nameFrom(req.args, 2), reply)
+	return n.session.AddContact(n.ctx, list, req.handle(1), nameFrom(req.args, 2), reply)
 }
 
 // answerADD answers ADD, and with ILN where the contact is online; draft-movva-00 §7.9.
@@ -55,13 +55,13 @@ func (n *notification) handleREM(req *request) error {
 		n.out.send(func(b []byte) []byte { return n.dialect.appendChange(b, "REM", req.trID, change, grouped) }, nil)
 	}
 	if !grouped {
-		return n.session.RemoveContact(n.ctx, list, req.args[1], reply)
+		return n.session.RemoveContact(n.ctx, list, req.handle(1), reply)
 	}
 	id, err := groupID(req.args[2], CodeNoSuchGroup)
 	if err != nil {
 		return err
 	}
-	return n.groupKeeper().TakeFromGroup(n.ctx, req.args[1], id, reply)
+	return n.groupKeeper().TakeFromGroup(n.ctx, req.handle(1), id, reply)
 }
 
 // clientList reads the name of a list that a client may change.
@@ -89,7 +89,7 @@ func (n *notification) handleREA(req *request) error {
 	if name == "" || tooLong(name, maxEncodedName) {
 		return Errorf(CodeInvalidFriendlyName, "friendly name is empty or too long")
 	}
-	return n.session.Rename(n.ctx, req.args[0], name, func(serial uint32, who Member) {
+	return n.session.Rename(n.ctx, req.handle(0), name, func(serial uint32, who Member) {
 		n.mu.Lock()
 		if who.Handle == n.user.Handle {
 			n.user.Name = who.Name

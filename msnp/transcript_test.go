@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -45,11 +46,12 @@ var testLimits = msnp.Limits{
 // startService starts a server for local users, and for those of the networks.
 func startService(t testing.TB, limits msnp.Limits, networks ...bridge.Network) *service {
 	t.Helper()
-	return startServer(t, limits, bridge.Limits{}, nil, networks...)
+	return newService(t, limits, bridge.Limits{}, nil, networks...).listen(t)
 }
 
-// startServer is startService with limits for the gateway and other options.
-func startServer(t testing.TB, limits msnp.Limits, more bridge.Limits, adjust []func(*msnp.Options), networks ...bridge.Network) *service {
+// newService makes one that does not listen yet, with limits for the gateway and
+// other options.
+func newService(t testing.TB, limits msnp.Limits, more bridge.Limits, adjust []func(*msnp.Options), networks ...bridge.Network) *service {
 	t.Helper()
 	ctx := t.Context()
 	dir := t.TempDir()
@@ -71,7 +73,7 @@ func startServer(t testing.TB, limits msnp.Limits, more bridge.Limits, adjust []
 		}
 	}
 	log := zerolog.New(zerolog.NewTestWriter(t)).Level(zerolog.WarnLevel)
-	s := &service{ended: make(chan error, 1)}
+	s := new(service)
 	s.gateway = bridge.New(bridge.Options{
 		Domain: "example.org", LoginDomains: []string{"hotmail.com"}, Storage: db, Networks: networks,
 		Presence: bridge.PresenceRules{Unknown: msnp.Idle, Offline: msnp.Offline}, Limits: more, Log: log,
@@ -84,12 +86,6 @@ func startServer(t testing.TB, limits msnp.Limits, more bridge.Limits, adjust []
 		f(&options)
 	}
 	s.server = msnp.New(options)
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.addr = ln.Addr().String()
-	go func() { s.ended <- s.server.Serve(ln) }()
 	t.Cleanup(func() {
 		s.stop(t)
 		if err := db.Close(); err != nil {
@@ -99,6 +95,27 @@ func startServer(t testing.TB, limits msnp.Limits, more bridge.Limits, adjust []
 	return s
 }
 
+// listen lets clients connect over TCP.
+func (s *service) listen(t testing.TB) *service {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.addr, s.ended = ln.Addr().String(), make(chan error, 1)
+	go func() { s.ended <- s.server.Serve(ln) }()
+	return s
+}
+
+// dial connects: by TCP, or by a pipe where nobody listens.
+func (s *service) dial() (net.Conn, error) {
+	if s.addr != "" {
+		return net.Dial("tcp", s.addr)
+	}
+	here, there := net.Pipe()
+	s.server.ServeConn(there)
+	return here, nil
+}
+
 // stop shuts everything down in order.
 func (s *service) stop(t testing.TB) {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
@@ -106,10 +123,12 @@ func (s *service) stop(t testing.TB) {
 	if err := s.server.Shutdown(ctx); err != nil {
 		t.Errorf("shut down: %v", err)
 	}
-	if err := <-s.ended; !errors.Is(err, msnp.ErrServerClosed) {
-		t.Errorf("serve: %v", err)
+	if s.ended != nil {
+		if err := <-s.ended; !errors.Is(err, msnp.ErrServerClosed) {
+			t.Errorf("serve: %v", err)
+		}
+		s.ended <- msnp.ErrServerClosed // a second stop finds the same
 	}
-	s.ended <- msnp.ErrServerClosed // a second stop finds the same
 	if err := s.gateway.Stop(ctx); err != nil {
 		t.Errorf("stop gateway: %v", err)
 	}
@@ -150,8 +169,8 @@ var switches = map[string]func(*msnp.Options){
 	"web":       func(o *msnp.Options) { o.WebPage = "http://messenger.example.org/" },
 }
 
-// serverFor starts the server that a transcript asks for.
-func serverFor(t *testing.T, script []byte) *service {
+// serviceFor makes the service that a transcript asks for.
+func serviceFor(t *testing.T, script []byte) *service {
 	var wanted []func(*msnp.Options)
 	for line := range strings.Lines(string(script)) {
 		if word, ok := strings.CutPrefix(strings.TrimSpace(line), "#+ "); ok {
@@ -161,11 +180,12 @@ func serverFor(t *testing.T, script []byte) *service {
 			wanted = append(wanted, switches[word])
 		}
 	}
-	return startServer(t, testLimits, bridge.Limits{}, wanted)
+	return newService(t, testLimits, bridge.Limits{}, wanted)
 }
 
 // TestTranscripts plays every scene in testdata/transcripts against a whole
-// server over real sockets.
+// server: over real sockets, or where time has to pass over pipes and with a fake
+// clock.
 func TestTranscripts(t *testing.T) {
 	files, err := filepath.Glob("testdata/transcripts/*.txt")
 	if err != nil || len(files) == 0 {
@@ -173,22 +193,33 @@ func TestTranscripts(t *testing.T) {
 	}
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			t.Parallel()
 			script, err := os.ReadFile(file)
 			if err != nil {
 				t.Fatal(err)
 			}
-			s := serverFor(t, script)
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-			defer cancel()
-			dial := func() (net.Conn, error) { return net.Dial("tcp", s.addr) }
-			vars := map[string]string{"password": password, "key": "Q1P7W2E4J9R8U3S5"}
-			if before := signIns(script); before != "" {
-				script = append([]byte(before), script...)
+			if bytes.Contains(script, []byte("\nT: ")) {
+				synctest.Test(t, func(t *testing.T) { playTranscript(t, script, serviceFor(t, script)) })
+				return
 			}
-			if err := msnptest.Run(ctx, dial, bufio.NewReader(bytes.NewReader(script)), vars); err != nil {
-				t.Fatalf("%s: %v", file, err)
-			}
+			t.Parallel()
+			playTranscript(t, script, serviceFor(t, script).listen(t))
 		})
+	}
+}
+
+// playTranscript plays one against a service.
+func playTranscript(t *testing.T, script []byte, s *service) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Hour) // of the fake clock
+	if s.addr != "" {
+		ctx, cancel = context.WithTimeout(t.Context(), time.Minute)
+	}
+	defer cancel()
+	vars := map[string]string{"password": password, "key": "Q1P7W2E4J9R8U3S5"}
+	if before := signIns(script); before != "" {
+		script = append([]byte(before), script...)
+	}
+	if err := msnptest.Run(ctx, s.dial, bufio.NewReader(bytes.NewReader(script)), vars); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -81,7 +81,7 @@ type (
 	// MessageArrived is MSG from somebody in the conversation.
 	MessageArrived struct {
 		From msnp.Member
-		// Message is empty when Raw is no MSG body at all.
+		// Message is empty when Raw is.
 		Message body.Message
 		Raw     []byte
 	}
