@@ -20,9 +20,12 @@ type account struct {
 	feed    feed // what is to be received, in order
 	rooms   rooms
 	memory  memory // of what was said
-	log     zerolog.Logger
-	life    context.Context // ends with Close, or with the network
-	end     context.CancelFunc
+	// refuse declines somebody's wish to see the user's presence. It is set by
+	// the kind of identity, and called by the feed.
+	refuse func(id bridge.RemoteID)
+	log    zerolog.Logger
+	life   context.Context // ends with Close, or with the network
+	end    context.CancelFunc
 
 	mu   sync.Mutex
 	name string // the friendly name

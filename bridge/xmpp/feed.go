@@ -59,3 +59,15 @@ func (f *feed) offer(ctx context.Context, event bridge.Event, done func()) {
 		}
 	}
 }
+
+// received is told what became of an event: an unwelcome request is declined.
+func (a *account) received(event bridge.Event, err error) {
+	request, ok := event.(bridge.ContactRequested)
+	switch {
+	case !ok || !errors.Is(err, bridge.ErrUnwelcome):
+	case request.From.Room:
+		a.rooms.turnAway(request.From.ID)
+	case a.refuse != nil:
+		a.refuse(request.From.ID)
+	}
+}

@@ -30,6 +30,7 @@ type memory struct {
 	arrived   recent[sentTo, struct{}]   // of the user's messages, by receipt
 	sent      recent[string, struct{}]   // by [bridge.Outgoing.ID]
 	typing    recent[typist, struct{}]   // who is typing
+	lately    recent[string, string]     // ids of room messages that have none, by content
 	locks     recent[bridge.RemoteID, string]
 }
 

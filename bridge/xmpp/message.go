@@ -126,9 +126,13 @@ func (a *account) serverNotice(s *stream.Stanza) (notice string, ok bool) {
 // readMessage translates one message. Own is set for what the user himself sent
 // with another client (then to counts), archived is the id in the account's
 // archive or "", sent the time or zero for now. Ok is false for what has nothing
-// to show. It serves live messages, carbons and archives alike; it remembers what
+// to show. It serves live messages, carbons and archives alike, those of rooms
+// included, where it finds out by itself whose the messages are; it remembers what
 // later messages refer to, and is to be called once per message, in order.
 func (a *account) readMessage(s *stream.Stanza, own bool, archived string, sent time.Time) (m bridge.MessageReceived, ok bool) {
+	if s.Type == "groupchat" {
+		return a.rooms.read(s, archived, sent)
+	}
 	peer := s.From
 	if own && s.To != "" {
 		peer = s.To
@@ -191,12 +195,13 @@ func (a *account) returned(s *stream.Stanza) {
 	if !ok {
 		return
 	}
+	e := stanzaError(s)
 	if a.rooms.has(s.From) && stream.Resource(s.From) == "" {
-		chat = a.rooms.chat(s.From)
-		a.rooms.bounced(s)
+		chat = bridge.RoomChat(chat.Contact)
+		a.rooms.bounced(s.From, e)
 	}
 	a.unlockFrom(s.From)
-	a.feed.put(bridge.MessageReturned{ID: s.ID, Chat: chat, Reason: reason(stanzaError(s))}, nil)
+	a.feed.put(bridge.MessageReturned{ID: s.ID, Chat: chat, Reason: reason(e)}, nil)
 }
 
 // stanzaError reads the error out of a stanza of type error.

@@ -26,8 +26,3 @@ func (g *gateway) run(context.Context) error { return errPending }
 func (n *Network) openLogin(context.Context, bridge.Login, bridge.Receiver) (bridge.Account, error) {
 	return nil, errPending
 }
-
-// --- feed.go
-
-// received is told what became of an event: an unwelcome request is declined.
-func (a *account) received(event bridge.Event, err error) {}
