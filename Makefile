@@ -48,7 +48,7 @@ fuzz: compiler ## run every fuzz target for FUZZTIME
 bench: compiler xmpp-servers ## measure
 	go test -run '^$$' -bench . -benchmem ./...
 
-demo: build dendrite ## play a conversation; DEMO=once ends after it
+demo: build $(if $(filter xmpp,$(NETWORK)),xmpp-servers,dendrite) ## play a conversation; NETWORK=xmpp on XMPP, DEMO=once ends after it
 	@go run ./tools/demo -papillon ./papillon -network $(NETWORK) $(if $(filter once,$(DEMO)),-once)
 
 clean: ## remove what was built
