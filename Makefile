@@ -4,10 +4,11 @@ export GOFLAGS := -tags=goolm -buildvcs=false $(GOFLAGS)
 
 VERSION  := $(shell git describe --always --dirty 2>/dev/null || echo unversioned)
 FUZZTIME ?= 10s
+SESSIONS ?= 100000
 DENDRITE := tools/dendrite/bin/dendrite
 NETWORK  ?= matrix
 
-.PHONY: build test lint fuzz bench demo dendrite compiler clean help
+.PHONY: build test lint fuzz soak bench demo dendrite compiler clean help
 
 build: compiler ## build ./papillon
 	@go build -ldflags '-X main.version=$(VERSION)' -o papillon ./cmd/papillon
@@ -40,6 +41,9 @@ lint: compiler ## check form and style
 
 fuzz: compiler ## run every fuzz target for FUZZTIME
 	@tools/lint/fuzz $(FUZZTIME)
+
+soak: compiler ## play SESSIONS hostile sessions against the MSN server
+	PAPILLON_SOAK_SESSIONS=$(SESSIONS) go test ./msnp -run '^TestHostileSessions$$' -v -timeout 1h
 
 bench: compiler ## measure
 	go test -run '^$$' -bench . -benchmem ./...
