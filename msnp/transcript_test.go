@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -34,8 +35,54 @@ var people = map[string]string{
 type service struct {
 	server  *msnp.Server
 	gateway *bridge.Gateway
+	db      *store.Store
+	log     logWatch
 	addr    string
 	ended   chan error
+}
+
+// addAccount makes an account with everybody's password.
+func (s *service) addAccount(t testing.TB, name, friendly string) {
+	t.Helper()
+	h := bridge.Handle(name + "@example.org")
+	if err := s.db.AddAccount(t.Context(), h, friendly); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.db.AddPassword(t.Context(), h, "test", password); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// logWatch is where the service logs to. It looks for what must never happen,
+// whatever a client sends: a handler that panics, a command that fails for the
+// server's own reasons, a text in the log.
+type logWatch struct {
+	mu  sync.Mutex
+	bad []string
+}
+
+// Write implements [io.Writer].
+func (w *logWatch) Write(line []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, sign := range []string{`"level":"error"`, "panic"} {
+		if bytes.Contains(line, []byte(sign)) && len(w.bad) < 10 {
+			w.bad = append(w.bad, string(line))
+			break
+		}
+	}
+	return len(line), nil
+}
+
+// check fails the test if something was found.
+func (w *logWatch) check(t testing.TB) {
+	t.Helper()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.bad) > 0 {
+		t.Errorf("the service logs:\n%s", strings.Join(w.bad, ""))
+	}
+	w.bad = nil
 }
 
 // testLimits are tight where tests go over them and off elsewhere.
@@ -63,17 +110,11 @@ func newService(t testing.TB, limits msnp.Limits, more bridge.Limits, adjust []f
 	if err != nil {
 		t.Fatal(err)
 	}
+	s := &service{db: db}
 	for name, friendly := range people {
-		h := bridge.Handle(name + "@example.org")
-		if err := db.AddAccount(ctx, h, friendly); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := db.AddPassword(ctx, h, "test", password); err != nil {
-			t.Fatal(err)
-		}
+		s.addAccount(t, name, friendly)
 	}
-	log := zerolog.New(zerolog.NewTestWriter(t)).Level(zerolog.WarnLevel)
-	s := new(service)
+	log := zerolog.New(&s.log).Level(zerolog.WarnLevel)
 	s.gateway = bridge.New(bridge.Options{
 		Domain: "example.org", LoginDomains: []string{"hotmail.com"}, Storage: db, Networks: networks,
 		Presence: bridge.PresenceRules{Unknown: msnp.Idle, Offline: msnp.Offline}, Limits: more, Log: log,
@@ -88,6 +129,7 @@ func newService(t testing.TB, limits msnp.Limits, more bridge.Limits, adjust []f
 	s.server = msnp.New(options)
 	t.Cleanup(func() {
 		s.stop(t)
+		s.log.check(t)
 		if err := db.Close(); err != nil {
 			t.Errorf("close store: %v", err)
 		}
