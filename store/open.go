@@ -16,6 +16,7 @@ import (
 	"go.mau.fi/util/dbutil"
 
 	"papillon/bridge"
+	"papillon/bridge/media"
 )
 
 // schema holds the files of upgrades/; dbutil describes their format. All of
@@ -58,7 +59,10 @@ type Store struct {
 	writer writer
 }
 
-var _ bridge.Storage = (*Store)(nil)
+var (
+	_ bridge.Storage = (*Store)(nil)
+	_ media.Records  = (*Store)(nil)
+)
 
 // Open opens a database, makes it if need be, and brings it up to the present
 // schema. Several processes may have it open at once. The context is for Open

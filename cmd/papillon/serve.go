@@ -15,6 +15,7 @@ import (
 
 	"papillon/bridge"
 	"papillon/bridge/matrix"
+	"papillon/bridge/media"
 	"papillon/bridge/xmpp"
 	"papillon/msnp"
 	"papillon/store"
@@ -58,6 +59,7 @@ type daemon struct {
 	store     *store.Store
 	matrix    *matrix.Network // nil without Matrix
 	xmpp      *xmpp.Network
+	media     *media.Service
 	gateway   *bridge.Gateway
 	server    *msnp.Server
 }
@@ -76,7 +78,7 @@ func serve(ctx context.Context, c *Config, log zerolog.Logger) (err error) {
 		return err
 	}
 	err = d.run(ctx)
-	return errors.Join(err, d.store.Close())
+	return errors.Join(err, d.media.Close(), d.store.Close())
 }
 
 // build makes the parts. It asks nothing of other servers: one that is down
@@ -103,14 +105,17 @@ func (d *daemon) build(ctx context.Context, c *Config) (err error) {
 		return err
 	}
 	networks = append(networks, d.xmpp)
+	if d.media, err = d.newMedia(ctx, c); err != nil {
+		return fmt.Errorf("set up links to media: %w", err)
+	}
 	d.gateway = bridge.New(bridge.Options{
 		Domain: c.MSN.Domain, LoginDomains: c.MSN.LoginDomains,
 		Storage: d.store, Networks: networks, Presence: c.presenceRules(),
 		Limits: bridge.Limits{
 			ListLength: c.Limits.ListLength, Participants: c.Limits.Participants, SignInAttempts: c.Limits.SignInAttempts,
 		},
-		GiveUpAfter: time.Duration(c.Delivery.GiveUpAfter),
-		SignUp:      c.maySignUp, NewPassword: newPassword, ServerAddress: c.MSN.PublicAddress, Log: d.log,
+		GiveUpAfter: time.Duration(c.Delivery.GiveUpAfter), Media: mediaLinks{d.media},
+		SignUp: c.maySignUp, NewPassword: newPassword, ServerAddress: c.MSN.PublicAddress, Log: d.log,
 	})
 	d.server = msnp.New(msnp.Options{
 		Backend: d.gateway, Limits: c.Limits.msnp(), PublicAddress: c.MSN.PublicAddress, Log: d.log,
@@ -240,7 +245,8 @@ func (d *daemon) webServers() (all []webServer) {
 		_, _, err := d.store.AccountChanges(ctx, -1)
 		return err
 	}}
-	add(d.listeners.http, "operators", healthHandler(newMetrics(d.server.Stats), checks))
+	health := healthHandler(newMetrics(d.server.Stats), checks)
+	add(d.listeners.http, "operators and browsers", operatorsHandler(health, d.media.Handler()))
 	return all
 }
 

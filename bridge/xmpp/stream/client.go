@@ -191,4 +191,3 @@ func farewell(conn *byteConn, timing Timing) error {
 		}
 	}
 }
-
