@@ -68,6 +68,7 @@ type Network struct {
 	messages int           // how many people have said
 	errs     []error
 	social   *social // nil for a network without rosters and rooms
+	desk     bridge.Desk
 }
 
 var _ bridge.Network = (*Network)(nil)

@@ -175,3 +175,17 @@ func (a socialAccount) History(_ context.Context, chat bridge.Chat, n int) ([]br
 	}
 	return slices.Clone(all[max(0, len(all)-n):]), nil
 }
+
+// Attend implements [bridge.Reception].
+func (n *Network) Attend(desk bridge.Desk) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.desk = desk
+}
+
+// Desk returns the desk that the gateway has handed over; nil before its start.
+func (n *Network) Desk() bridge.Desk {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.desk
+}
