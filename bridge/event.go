@@ -3,6 +3,8 @@ package bridge
 import (
 	"context"
 	"time"
+
+	"papillon/bridge/text"
 )
 
 // Receiver takes the events of an account. The gateway implements it.
@@ -20,19 +22,57 @@ type Receiver interface {
 // structs in this file.
 type Event interface{ event() }
 
-// MessageReceived is a message from somebody else.
+// MessageReceived is a message, mostly from somebody else.
 type MessageReceived struct {
 	// ID is the network's id of the message. A message with an id that this
-	// account has had before is taken for a redelivery and dropped.
-	ID   string
+	// account has had before is taken for a redelivery and dropped; so is the
+	// echo of one that the account sent, which has the [Outgoing.ID].
+	ID string
+	// Ref is what later messages of the chat call this one by, if that is
+	// another id.
+	Ref  string
 	Chat Chat
+	// From is who speaks. In a room it may be somebody who is known there only: then
+	// the id is one that [Network.Address] understands all the same.
 	From Contact
+	// Own marks what the user himself wrote with another client. From does not
+	// count then. It is shown where a window is open and kept nowhere.
+	Own bool
 	// Kind says how to show it.
 	Kind MessageKind
-	// Text is plain text in UTF-8.
-	Text string
+	// Text is plain text in UTF-8, Style the look of all of it.
+	Text  string
+	Style text.Style
+	// Act is what the message does to the earlier one that Target names; Text is then the
+	// new text of an edit, the emoji of a reaction, the text of a reply, the
+	// reason of a deletion.
+	Act    text.Act
+	Target Target
+	// Media are files that came with it.
+	Media []Media
 	// Sent is when it was sent.
 	Sent time.Time
+}
+
+// Target is an earlier message of the same chat.
+type Target struct {
+	// Ref is its id, as [MessageReceived.Ref] and [Outgoing.ID] have it.
+	Ref string
+	// Text is what it said, and Author who wrote it, where the network tells;
+	// else the gateway looks into its memory of the chat.
+	Text, Author string
+}
+
+// Media is a picture, a file or a voice message.
+type Media struct {
+	// Source is what the network needs to fetch it: a URL, or words of its own.
+	Source string
+	// Name is the file's name, Type its media type, both as the sender says and
+	// perhaps empty; Size is in bytes, 0 when not known.
+	Name, Type string
+	Size       int64
+	// Voice marks something that was spoken to be heard at once.
+	Voice bool
 }
 
 // MessageKind is how a message is meant.
@@ -62,7 +102,8 @@ type PresenceChanged struct {
 type ContactRenamed struct{ Contact Contact }
 
 // ContactRequested is somebody's wish to reach the user: an invite to a direct
-// chat, a subscription request. Offered again for a known wish it does nothing.
+// chat, a subscription request. From is the room where it is an invite to one. Offered
+// again for a known wish it does nothing.
 type ContactRequested struct {
 	From Contact
 	// Note is what they wrote with the request, if anything.
@@ -71,6 +112,52 @@ type ContactRequested struct {
 
 // ContactWithdrew says that somebody no longer has the user as a contact.
 type ContactWithdrew struct{ Contact RemoteID }
+
+// RosterReceived is the whole contact list that a network keeps. The user's lists
+// become like it, but for changes that are still on their way to the network.
+type RosterReceived struct{ Entries []RosterEntry }
+
+// RosterChanged is a change of one entry, made elsewhere.
+type RosterChanged struct {
+	Entry   RosterEntry
+	Removed bool
+}
+
+// RosterEntry is a contact on a list that a network keeps.
+type RosterEntry struct {
+	Contact Contact
+	// Watches says that the contact sees the user's presence, or may: the contact
+	// stands on RL then.
+	Watches bool
+}
+
+// BlockListReceived is everybody whom the user keeps away, as the network has it.
+type BlockListReceived struct{ Blocked []RemoteID }
+
+// BlockChanged says that somebody was blocked or let in again elsewhere.
+type BlockChanged struct {
+	Contact RemoteID
+	Blocked bool
+}
+
+// SpeakerLeft says that somebody left a room.
+type SpeakerLeft struct {
+	Chat Chat
+	Who  Contact
+}
+
+// MessageReturned says that a message which the network had accepted will not
+// arrive after all.
+type MessageReturned struct {
+	// ID is the [Outgoing.ID].
+	ID     string
+	Chat   Chat
+	Reason string // one line that a user understands
+}
+
+// NetworkSays is a word of the network's own to its user: a notice of the server,
+// an account that needs care.
+type NetworkSays struct{ Text string }
 
 // ConnectionChanged says whether the account can reach its network.
 type ConnectionChanged struct {
@@ -86,6 +173,13 @@ func (ContactRenamed) event()    {}
 func (ContactRequested) event()  {}
 func (ContactWithdrew) event()   {}
 func (ConnectionChanged) event() {}
+func (RosterReceived) event()    {}
+func (RosterChanged) event()     {}
+func (BlockListReceived) event() {}
+func (BlockChanged) event()      {}
+func (SpeakerLeft) event()       {}
+func (MessageReturned) event()   {}
+func (NetworkSays) event()       {}
 
 // Presence is somebody's presence in words that all networks share.
 type Presence struct {

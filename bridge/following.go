@@ -26,14 +26,13 @@ func (u *user) announce() {
 
 // followAll asks one network for the presence of the contacts on it. Owned.
 func (u *user) followAll(l *link) {
-	type contact struct {
-		id   RemoteID
-		name string
+	if _, ok := l.account.(RosterKeeper); ok {
+		return // the network's list says whom the user follows
 	}
-	var contacts []contact
+	var contacts []Contact
 	for _, e := range u.lists[msnp.Forward].entries {
 		if e.remote != nil && e.remote.link == l {
-			contacts = append(contacts, contact{e.remote.id, e.Name})
+			contacts = append(contacts, Contact{ID: e.remote.id, Name: e.Name, Room: e.remote.room})
 		}
 	}
 	if len(contacts) == 0 {
@@ -44,13 +43,13 @@ func (u *user) followAll(l *link) {
 			// The session's context: what is asked for a client that has gone
 			// is asked in vain.
 			ctx, cancel := context.WithTimeout(u.ctx, orderTimeout)
-			err := l.account.Follow(ctx, c.id, c.name)
+			err := l.account.Follow(ctx, c)
 			cancel()
 			if u.ctx.Err() != nil {
 				return
 			}
 			if err != nil {
-				l.log.Info().Err(err).Str("contact", string(c.id)).Msg("Cannot ask for a contact's presence")
+				l.log.Info().Err(err).Str("contact", string(c.ID)).Msg("Cannot ask for a contact's presence")
 			}
 		}
 	})
@@ -71,10 +70,16 @@ func (u *user) linkOpened(l *link) {
 	u.links = append(slices.Clip(u.links), l)
 	for _, e := range u.lists[msnp.Forward].entries {
 		if e.remote != nil && e.remote.link == nil {
-			e.remote = u.remoteOf(ContactRecord{Network: l.network.Name(), ID: e.remote.id})
+			e.remote = u.remoteOf(ContactRecord{Network: l.network.Name(), ID: e.remote.id, Room: e.remote.room})
 		}
 	}
-	if u.announced && !u.closed {
+	if u.closed {
+		return
+	}
+	if _, ok := l.account.(RosterKeeper); ok {
+		l.presence.want(Presence{Show: Hidden})
+	}
+	if u.announced {
 		l.presence.want(presenceOf(u.status))
 		u.followAll(l)
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"papillon/bridge/text"
 )
 
 // Network is one modern chat network. Everything the gateway does with Matrix
@@ -63,8 +65,9 @@ type Account interface {
 	Lookup(ctx context.Context, id RemoteID) (Contact, error)
 	// Follow asks for somebody's presence and keeps it coming until Unfollow,
 	// over restarts only as far as the network remembers: the gateway follows
-	// everybody on FL again at each sign-in. Both may be repeated at will.
-	Follow(ctx context.Context, id RemoteID, name string) error
+	// everybody on FL again at each sign-in. Both may be repeated at will. A
+	// room is followed by being in it; Unfollow then leaves it.
+	Follow(ctx context.Context, contact Contact) error
 	Unfollow(ctx context.Context, id RemoteID) error
 	// Send hands a message to the network and returns when the network has
 	// accepted it. Calls for one chat come one after the other. An error that
@@ -95,6 +98,44 @@ type Renamer interface {
 	Rename(ctx context.Context, name string) error
 }
 
+// RosterKeeper is an [Account] whose network keeps the contact list. It reports
+// the whole list by [RosterReceived] each time it has signed in, before any
+// presence, and each change made elsewhere by [RosterChanged]. It signs in with
+// the first presence other than [Offline]; the gateway sets [Hidden] as soon as the MSN
+// user has signed in, so that the list is there when the client asks for it.
+type RosterKeeper interface {
+	// RosterReady returns when the list has been reported since the last
+	// sign-in, or cannot be had now: then with an error.
+	RosterReady(ctx context.Context) error
+	// RenameContact changes the name under which the user sees somebody.
+	RenameContact(ctx context.Context, id RemoteID, name string) error
+}
+
+// Rooms is an [Account] that can be in chats of many.
+type Rooms interface {
+	// Gather makes a private room with the people in it and returns it. Key
+	// is unique and stays the same when the call is tried again: a room that
+	// was made then is found. From then on the key means that room in
+	// [Chat.Group], over restarts too, until the account leaves it.
+	Gather(ctx context.Context, key string, people []RemoteID) (Contact, error)
+	// Invite asks one more person into a room; the key of Gather or the id.
+	Invite(ctx context.Context, room string, person RemoteID) error
+	// Join enters a room and keeps the account in it over restarts, as the
+	// user's other clients would (bookmarks).
+	Join(ctx context.Context, room RemoteID) (Contact, error)
+	// Leave is the way out, for good.
+	Leave(ctx context.Context, room RemoteID) error
+	// Rooms lists the rooms that the account is in.
+	Rooms(ctx context.Context) ([]Contact, error)
+}
+
+// Backlog is an [Account] whose network keeps what was said.
+type Backlog interface {
+	// History returns the last n messages of a chat, oldest first, those of the user
+	// himself included.
+	History(ctx context.Context, chat Chat, n int) ([]MessageReceived, error)
+}
+
 // The errors a network returns for the gateway to act on; compare with
 // [errors.Is].
 var (
@@ -122,17 +163,22 @@ type Chat struct {
 	// Contact is the other person of a direct chat, or the room of a room
 	// contact. The network finds its chat by it and makes one if need be.
 	Contact RemoteID
-	// Group is the network's id of a chat with more than one other person;
-	// empty for a direct chat. Contact may then be empty: who speaks is said
-	// with each message.
+	// Group is set for a chat with more than one other person and empty for a
+	// direct one. For a room that is a contact both fields hold its id. A chat that
+	// [Rooms.Gather] made may be named by its key instead, with no Contact.
 	Group string
 }
 
-// Contact is somebody on a network.
+// RoomChat is the chat of a room contact.
+func RoomChat(room RemoteID) Chat { return Chat{Contact: room, Group: string(room)} }
+
+// Contact is somebody on a network, or a room.
 type Contact struct {
 	ID RemoteID
 	// Name is the display name; empty when the network knows none.
 	Name string
+	// Room is set for a room.
+	Room bool
 }
 
 // Outgoing is a message on its way to a network.
@@ -141,8 +187,9 @@ type Outgoing struct {
 	// is tried again, also after a restart.
 	ID   string
 	Chat Chat
-	// Text is plain text in UTF-8 with LF line ends.
-	Text string
+	// Text is plain text in UTF-8 with LF line ends, Style the look of all of it.
+	Text  string
+	Style text.Style
 	// Sent is when the user sent it.
 	Sent time.Time
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"papillon/bridge/text"
 	"papillon/msnp"
 )
 
@@ -130,6 +131,8 @@ type ContactRecord struct {
 	ID      RemoteID
 	// Name is the display name as last seen.
 	Name string
+	// Room is set for a room.
+	Room bool
 }
 
 // Contacts stores which handle belongs to whom. The mapping is unique both
@@ -138,6 +141,8 @@ type Contacts interface {
 	// ContactByHandle and ContactByID return ok false for an unknown one.
 	ContactByHandle(ctx context.Context, handle Handle) (c ContactRecord, ok bool, err error)
 	ContactByID(ctx context.Context, network string, id RemoteID) (c ContactRecord, ok bool, err error)
+	// ListedContacts returns those on an account's list, by handle.
+	ListedContacts(ctx context.Context, account Handle, list msnp.List) (map[Handle]ContactRecord, error)
 	// AddContact stores a new tie. [ErrHandleTaken] means that the handle
 	// belongs to another contact or to an account. Storing the same tie
 	// again changes nothing but the name.
@@ -162,8 +167,15 @@ type InboxEntry struct {
 	ID      int64 // given by the store; rises with arrival
 	Account Handle
 	Network string
-	Handle  Handle // whose message it is, as a contact
+	Handle  Handle // the contact in whose window it belongs: a person, or a room
+	// Speaker is who speaks in a room; empty where it is the contact.
+	Speaker Handle
+	// Message has its text as it is to be shown: what it does to another
+	// message, and its links, are in the text already, and stored nowhere else.
 	Message MessageReceived
+	// Quote is how later messages that refer to this one may quote it; not
+	// read back.
+	Quote string
 }
 
 // Inbox stores incoming messages until a client has taken them.
@@ -185,6 +197,8 @@ type OutboxEntry struct {
 	Network string
 	Order   Order
 	Created time.Time
+	// MessageID is the [Outgoing.ID] of a message; given by whoever adds it.
+	MessageID string
 }
 
 // Order is what a network shall do.
@@ -193,30 +207,101 @@ type Order struct {
 	// Chat is where a message goes; for the other kinds only its contact
 	// counts.
 	Chat Chat
-	// Text is the message, or the name of [OrderRename] and [OrderFollow].
+	// Text is the message, or the name of [OrderRename], [OrderRenameContact] and
+	// [OrderFollow]; of [OrderGather] the ids of the people, a line each, and
+	// of [OrderInvite] the id of the person.
 	Text string
+	// Style is the look of a message.
+	Style text.Style
 }
 
 // OrderKind is the kind of an [Order].
 type OrderKind string
 
 // The kinds, each carried out by the method of the same name of [Account],
-// [Gatekeeper] or [Renamer].
+// [Gatekeeper], [Renamer], [RosterKeeper] or [Rooms].
 const (
-	OrderSend     OrderKind = "send"
-	OrderFollow   OrderKind = "follow"
-	OrderUnfollow OrderKind = "unfollow"
-	OrderAllow    OrderKind = "allow"
-	OrderBlock    OrderKind = "block"
-	OrderRename   OrderKind = "rename"
+	OrderSend          OrderKind = "send"
+	OrderFollow        OrderKind = "follow"
+	OrderUnfollow      OrderKind = "unfollow"
+	OrderAllow         OrderKind = "allow"
+	OrderBlock         OrderKind = "block"
+	OrderRename        OrderKind = "rename"
+	OrderRenameContact OrderKind = "rename-contact"
+	OrderGather        OrderKind = "gather"
+	OrderInvite        OrderKind = "invite"
 )
 
 // Outbox stores orders until the network has accepted them.
 type Outbox interface {
+	// OutboxAdd stores an order. The id of a message counts as one that the
+	// account has had, so that its echo is no news.
 	OutboxAdd(ctx context.Context, entry OutboxEntry) (id int64, err error)
 	// OutboxOf returns what waits for an account on a network, oldest first.
 	OutboxOf(ctx context.Context, account Handle, network string) ([]OutboxEntry, error)
 	OutboxDone(ctx context.Context, id int64) error
+}
+
+// Quote is what is remembered of a message for those that refer to it.
+type Quote struct {
+	// Text is its beginning, on one line.
+	Text string
+	// Author is the display name; empty for the user himself.
+	Author string
+}
+
+// Quotes remembers how messages began, for some weeks: of those that go
+// through the inbox and the outbox.
+type Quotes interface {
+	// Quote finds a message by the [Target.Ref] of a later one.
+	Quote(ctx context.Context, account Handle, network string, chat Chat, ref string) (q Quote, ok bool, err error)
+}
+
+// Settings stores what users have chosen for themselves.
+type Settings interface {
+	// Settings returns what an account has chosen, by name.
+	Settings(ctx context.Context, account Handle) (map[string]string, error)
+	// SetSetting stores a choice; an empty value forgets it.
+	SetSetting(ctx context.Context, account Handle, name, value string) error
+}
+
+// Memory stores what a network has to remember for an account over restarts and
+// its servers do not: the position in an archive, who has accepted whom. The keys and
+// values are the network's own.
+type Memory interface {
+	// Recall returns what was remembered; "" for nothing.
+	Recall(ctx context.Context, account Handle, network, key string) (value string, err error)
+	// RecallAll returns everything whose key begins with a prefix, by key.
+	RecallAll(ctx context.Context, account Handle, network, prefix string) (map[string]string, error)
+	// Remember stores a value in place of an earlier one; an empty one is
+	// forgotten.
+	Remember(ctx context.Context, account Handle, network, key, value string) error
+}
+
+// ErrSignedUp: the person has an account already.
+var ErrSignedUp = errors.New("signed up already")
+
+// SignUp is an account that a person of a network makes for himself.
+type SignUp struct {
+	Handle   Handle
+	Name     string
+	Network  string
+	Person   RemoteID // who may manage the account from there
+	Password string   // the first app password
+}
+
+// SignUps stores the accounts that people of networks made for themselves.
+type SignUps interface {
+	// SignUp makes an account with a password. The errors are [ErrSignedUp] and
+	// [ErrHandleTaken].
+	SignUp(ctx context.Context, s SignUp) error
+	// SignedUp returns the account that a person made.
+	SignedUp(ctx context.Context, network string, person RemoteID) (account Handle, ok bool, err error)
+	// ReplacePassword revokes the app passwords of an account and gives it a
+	// new one.
+	ReplacePassword(ctx context.Context, account Handle, label, password string) error
+	// RemoveAccount removes an account and all that belongs to it.
+	RemoveAccount(ctx context.Context, account Handle) error
 }
 
 // Storage is everything the gateway stores.
@@ -227,4 +312,11 @@ type Storage interface {
 	Chats
 	Inbox
 	Outbox
+	Quotes
+	Settings
+	Memory
+	SignUps
+	// Atomically makes one change of all that f does with the context it
+	// gets. It holds up every other change meanwhile: keep it short.
+	Atomically(ctx context.Context, f func(ctx context.Context) error) error
 }

@@ -22,6 +22,18 @@ type Options struct {
 	// PublicAddress is the host:port that XFR and RNG name. Empty: the address
 	// that the client itself dialled, which it is sure to reach.
 	PublicAddress string
+	// ReferTo makes this a dispatch server (draft-movva-00 §7.4): who begins to
+	// sign in is told XFR NS with this host:port. Whoever comes back within a
+	// minute is signed in where he is, so that it may name this very server, and
+	// so that clients that ignore the port (MSN.pm) get in. Empty: nobody is
+	// referred.
+	ReferTo string
+	// Challenge asks the clients of MSNP6 and later CHL after their first CHG.
+	// Nobody has to answer, but a wrong answer ends the connection.
+	Challenge bool
+	// WebPage is the address of a page that CVR, CVQ and URL name where the
+	// original service named its own; empty for http://localhost/.
+	WebPage string
 	// Log takes what happens on connections. Message texts and digests never
 	// appear in it.
 	Log zerolog.Logger
@@ -61,6 +73,7 @@ type Server struct {
 	ctx      context.Context // ends when connections are to be cut
 	cancel   context.CancelFunc
 	tickets  tickets
+	referred referrals
 	signIns  signInLimiter
 	stats    counters
 	handlers sync.WaitGroup // one for each connection
@@ -80,6 +93,7 @@ func New(options Options) *Server {
 		ctx:       ctx,
 		cancel:    cancel,
 		tickets:   tickets{open: make(map[string]*ticket)},
+		referred:  referrals{until: make(map[referral]time.Time)},
 		signIns:   newSignInLimiter(options.Limits.SignInsPerMinute),
 		listeners: make(map[net.Listener]struct{}),
 		conns:     make(map[*conn]struct{}),

@@ -182,8 +182,9 @@ func (a *account) Lookup(ctx context.Context, id bridge.RemoteID) (contact bridg
 }
 
 // Follow implements [bridge.Account].
-func (a *account) Follow(ctx context.Context, id bridge.RemoteID, name string) error {
-	return a.do(ctx, Call{Method: Follow, ID: id, Name: name}, func() error {
+func (a *account) Follow(ctx context.Context, contact bridge.Contact) error {
+	id := contact.ID
+	return a.do(ctx, Call{Method: Follow, ID: id, Name: contact.Name}, func() error {
 		a.follows[id] = true
 		a.offerPresence(id)
 		return nil

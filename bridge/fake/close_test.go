@@ -77,7 +77,7 @@ func TestManyAtOnce(t *testing.T) {
 				for range 20 {
 					err = errors.Join(
 						account.SetPresence(t.Context(), bridge.Presence{Show: bridge.Available}),
-						account.Follow(t.Context(), bobID, "Bob"),
+						account.Follow(t.Context(), bridge.Contact{ID: bobID, Name: "Bob"}),
 						b.bob.SetPresence(bridge.Presence{Show: bridge.Away}),
 						account.Send(t.Context(), message(string(handle), "hi")),
 						b.bob.Say(handle, "hi"),

@@ -184,7 +184,7 @@ func TestWhatElsePeopleDo(t *testing.T) {
 		check(t, b.bob.Typing(alice, false))
 		check(t, b.bob.Withdraw(alice))
 		check(t, b.bob.Rename("Robert")) // nobody follows
-		check(t, b.account.Follow(t.Context(), bobID, "Bob"))
+		check(t, b.account.Follow(t.Context(), bridge.Contact{ID: bobID, Name: "Bob"}))
 		check(t, b.bob.Rename("Bobby"))
 		bob, bobby := bridge.Contact{ID: bobID, Name: "Bob"}, bridge.Contact{ID: bobID, Name: "Bobby"}
 		b.expect(t,
@@ -206,7 +206,7 @@ func TestWhatElsePeopleDo(t *testing.T) {
 func TestPresence(t *testing.T) {
 	run(t, func(t *testing.T, b *bench) {
 		available, away := bridge.Presence{Show: bridge.Available}, bridge.Presence{Show: bridge.Away, Text: "lunch"}
-		check(t, b.account.Follow(t.Context(), bobID, "Bob"))
+		check(t, b.account.Follow(t.Context(), bridge.Contact{ID: bobID, Name: "Bob"}))
 		check(t, b.bob.SetPresence(available))
 		b.expect(t) // alice is signed out
 
@@ -216,15 +216,15 @@ func TestPresence(t *testing.T) {
 		b.expect(t) // she was there already
 		check(t, b.bob.SetPresence(away))
 		b.expect(t, bridge.PresenceChanged{Contact: bobID, Presence: away})
-		check(t, b.account.Follow(t.Context(), bobID, "Bob")) // repeated at will
+		check(t, b.account.Follow(t.Context(), bridge.Contact{ID: bobID, Name: "Bob"})) // repeated at will
 		b.expect(t, bridge.PresenceChanged{Contact: bobID, Presence: away})
 
 		check(t, b.account.Unfollow(t.Context(), bobID))
 		check(t, b.bob.SetPresence(available))
 		b.net.Person("carol@fake.test", "Carol") // whose presence is unknown
-		check(t, b.account.Follow(t.Context(), "carol@fake.test", "Carol"))
+		check(t, b.account.Follow(t.Context(), bridge.Contact{ID: "carol@fake.test", Name: "Carol"}))
 		check(t, b.account.SetPresence(t.Context(), bridge.Presence{Show: bridge.Offline}))
-		check(t, b.account.Follow(t.Context(), bobID, "Bob"))
+		check(t, b.account.Follow(t.Context(), bridge.Contact{ID: bobID, Name: "Bob"}))
 		b.expect(t)
 
 		state, ok := b.net.Account(alice)
@@ -239,7 +239,7 @@ func TestPresence(t *testing.T) {
 func TestDown(t *testing.T) {
 	run(t, func(t *testing.T, b *bench) {
 		b.signIn(t)
-		check(t, b.account.Follow(t.Context(), bobID, "Bob"))
+		check(t, b.account.Follow(t.Context(), bridge.Contact{ID: bobID, Name: "Bob"}))
 		check(t, b.net.Down("the cable is out"))
 		b.expect(t, bridge.ConnectionChanged{Reason: "the cable is out"})
 
@@ -248,7 +248,7 @@ func TestDown(t *testing.T) {
 		if errors.Is(err, bridge.ErrRefused) {
 			t.Error("a message is refused by a network that is down")
 		}
-		checkIs(t, b.account.Follow(t.Context(), "carol@fake.test", "Carol"), fake.ErrDown)
+		checkIs(t, b.account.Follow(t.Context(), bridge.Contact{ID: "carol@fake.test", Name: "Carol"}), fake.ErrDown)
 		checkIs(t, b.account.SetPresence(t.Context(), bridge.Presence{Show: bridge.Busy}), fake.ErrDown)
 		checkIs(t, b.bob.Say(alice, "hi"), fake.ErrDown)
 		check(t, b.bob.SetPresence(bridge.Presence{Show: bridge.Available}))
@@ -346,7 +346,7 @@ func TestErrorsThatNobodySees(t *testing.T) {
 		check(t, b.net.Person(bobID, "").SetPresence(bridge.Presence{Show: bridge.Away}))
 		checkIs(t, b.net.Up(), full)
 		b.signIn(t)
-		check(t, b.account.Follow(t.Context(), bobID, "Bob"))
+		check(t, b.account.Follow(t.Context(), bridge.Contact{ID: bobID, Name: "Bob"}))
 		synctest.Wait()
 		if errs := b.net.Errors(); len(errs) != 1 || !errors.Is(errs[0], full) {
 			t.Errorf("errors: %v", errs)

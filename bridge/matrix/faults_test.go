@@ -333,7 +333,7 @@ func TestPresenceIsAskedForWhereNoSyncBringsIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake()
 		alice := f.open(t)
-		if err := alice.Follow(t.Context(), bob, ""); err != nil {
+		if err := alice.Follow(t.Context(), bridge.Contact{ID: bob}); err != nil {
 			t.Fatal(err)
 		}
 		alice.show(bridge.Presence{Show: bridge.Available})
@@ -365,7 +365,7 @@ func TestPresenceThatIsNotTold(t *testing.T) {
 				f := newFake()
 				f.on("GET", "/presence/", answer)
 				alice := f.open(t)
-				if err := alice.Follow(t.Context(), bob, ""); err != nil {
+				if err := alice.Follow(t.Context(), bridge.Contact{ID: bob}); err != nil {
 					t.Fatal(err)
 				}
 				alice.show(bridge.Presence{Show: bridge.Available})
@@ -408,7 +408,7 @@ func TestBusyWhereTheHomeserverKnowsIt(t *testing.T) {
 		f.on("GET", "/status", fixed(200, `{"presence":"org.matrix.msc3026.busy","last_active_ago":60000}`))
 		alice := f.open(t)
 		alice.awaitUp(true)
-		if err := alice.Follow(t.Context(), bob, ""); err != nil {
+		if err := alice.Follow(t.Context(), bridge.Contact{ID: bob}); err != nil {
 			t.Fatal(err)
 		}
 		alice.show(bridge.Presence{Show: bridge.Busy})
@@ -432,7 +432,7 @@ func TestPushedEphemeralEvents(t *testing.T) {
 			{"type":"m.room.member","state_key":"@bob:hs.test","sender":"@bob:hs.test","content":{"membership":"join","displayname":"Bob"}},
 			{"type":"m.room.member","state_key":"@msn_alice:hs.test","sender":"@bob:hs.test","content":{"membership":"join"}}]}`))
 		alice := f.open(t)
-		if err := alice.Follow(t.Context(), bob, ""); err != nil {
+		if err := alice.Follow(t.Context(), bridge.Contact{ID: bob}); err != nil {
 			t.Fatal(err)
 		}
 		alice.show(bridge.Presence{Show: bridge.Available})

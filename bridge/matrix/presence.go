@@ -160,8 +160,8 @@ type watch struct {
 }
 
 // Follow implements [bridge.Account].
-func (a *account) Follow(_ context.Context, contact bridge.RemoteID, _ string) error {
-	user := id.UserID(contact)
+func (a *account) Follow(_ context.Context, contact bridge.Contact) error {
+	user := id.UserID(contact.ID)
 	a.mu.Lock()
 	_, known := a.watched[user]
 	if !known {

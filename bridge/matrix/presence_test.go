@@ -84,7 +84,7 @@ func TestPresenceOfContacts(t *testing.T) {
 	alice, bob, carol := g.user("alice"), shared.person(t, "bob"), shared.person(t, "carol")
 	talking(t, alice, bob)
 	for _, p := range []*struct{ id bridge.RemoteID }{{bridge.RemoteID(bob.UserID)}, {bridge.RemoteID(carol.UserID)}} {
-		if err := alice.Follow(patient(t), p.id, ""); err != nil {
+		if err := alice.Follow(patient(t), bridge.Contact{ID: p.id}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -115,7 +115,7 @@ func TestPresenceOfContacts(t *testing.T) {
 	}
 	// Whoever is followed later is told at once, and reported once only.
 	dave := shared.person(t, "dave")
-	if err := alice.Follow(patient(t), bridge.RemoteID(dave.UserID), ""); err != nil {
+	if err := alice.Follow(patient(t), bridge.Contact{ID: bridge.RemoteID(dave.UserID)}); err != nil {
 		t.Fatal(err)
 	}
 	alice.awaitPresence(dave.UserID, bridge.Available)
@@ -148,7 +148,7 @@ func (u *user) unchanged() {
 func TestPresenceOfSomebodyUnknown(t *testing.T) {
 	g := shared.gateway(t)
 	alice := g.user("alice")
-	if err := alice.Follow(patient(t), "@neverseen:hs.test", ""); err != nil {
+	if err := alice.Follow(patient(t), bridge.Contact{ID: "@neverseen:hs.test"}); err != nil {
 		t.Fatal(err)
 	}
 	alice.show(bridge.Presence{Show: bridge.Available})

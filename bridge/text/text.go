@@ -2,11 +2,19 @@
 // read, and back: line ends, characters, emoticons and emoji, and pieces short
 // enough for a message.
 //
-// MSN text is plain text; its fonts and colours stand in a header and are not
-// dealt with here, nor are the formats of the networks (HTML, Markdown,
-// XEP-0393). Both directions work on a whole message. All functions are pure,
-// safe from any goroutine, and total: they take any bytes and return valid
-// UTF-8 with LF line ends. CRLF is a matter of the message body and made there.
+// MSN text is plain text with one look for the whole of a message, which stands
+// in a header (papillon/msnp/body.Format). [Rich] is that. [FromHTML] (Matrix and
+// XHTML-IM), [FromStyling] (XEP-0393) and [FromMarkdown] make it of what a network
+// has, [ToHTML], [ToXHTML] and [ToStyling] write it; what only a part of a message
+// has becomes markers that can be read, or nothing. Characters and emoticons are a
+// separate step: [FromNetwork] behind the former, [ToNetwork] before the latter.
+// [Line] words what old clients know nothing of: edits, reactions, deletions and
+// replies.
+//
+// All work on a whole message. All functions are pure, safe from any goroutine,
+// and total: they take any bytes and return valid UTF-8 with LF line ends, in
+// time that is linear in the length. CRLF is a matter of the message body and
+// made there.
 //
 // The emoticon table is in emoticons.go, the rules by which a code in running
 // text is taken for an emoticon at [ToNetwork], and those by which an emoji is

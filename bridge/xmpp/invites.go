@@ -1,0 +1,159 @@
+package xmpp
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"papillon/bridge"
+	"papillon/bridge/xmpp/stream"
+)
+
+// invite is an invitation to a room that the user has not answered.
+type invite struct {
+	From     string `json:"from"`               // who invites
+	Mediated bool   `json:"mediated,omitempty"` // by the room: it can be told no
+	Password string `json:"password,omitempty"`
+	reason   string
+}
+
+// takeInvite deals with invitations, by the room (XEP-0045 §7.8.2) and direct
+// (XEP-0249), and with the answers to those of the user's.
+func (r *rooms) takeInvite(s *stream.Stanza, done func()) (ok bool) {
+	id, i, ok := readInvite(s)
+	if ok {
+		r.invited(id, i, done)
+		return true
+	}
+	if d := s.Child(nsMUCUser, "x").Child(nsMUCUser, "decline"); d != nil {
+		words := stream.Bare(d.Attribute("from")) + " does not want to come into " + stream.Bare(s.From)
+		if why := lines(d.Child(nsMUCUser, "reason").Chars()); why != "" {
+			words += ": " + why
+		}
+		r.account.feed.put(bridge.NetworkSays{Text: words}, done)
+		return true
+	}
+	return false
+}
+
+// readInvite reads an invitation of either form.
+func readInvite(s *stream.Stanza) (room bridge.RemoteID, i invite, ok bool) {
+	if s.Type == "groupchat" {
+		return "", i, false
+	}
+	x := s.Child(nsMUCUser, "x")
+	if e := x.Child(nsMUCUser, "invite"); e != nil {
+		room, ok = bareID(s.From)
+		i = invite{
+			From: e.Attribute("from"), Mediated: true, Password: x.Child(nsMUCUser, "password").Chars(),
+			reason: lines(e.Child(nsMUCUser, "reason").Chars()),
+		}
+		return room, i, ok && !isServer(string(room))
+	}
+	if e := s.Child(nsConference, "x"); e.Attribute("jid") != "" {
+		room, ok = bareID(e.Attribute("jid"))
+		i = invite{From: s.From, Password: e.Attribute("password"), reason: lines(e.Attribute("reason"))}
+		return room, i, ok && !isServer(string(room))
+	}
+	return "", i, false
+}
+
+// maxInvites is how many unanswered invitations are kept.
+const maxInvites = 100
+
+// invited tells the user of an invitation, once: it often comes in both forms.
+func (r *rooms) invited(id bridge.RemoteID, i invite, done func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	room := r.all[id]
+	_, known := r.invites[id]
+	if room != nil && room.kept || known || len(r.invites) >= maxInvites {
+		finish(done)
+		return
+	}
+	if r.invites == nil {
+		r.invites = make(map[bridge.RemoteID]invite)
+	}
+	r.invites[id] = i
+	note := "an invitation"
+	if i.From != "" {
+		note += " from " + stream.Bare(i.From)
+	}
+	if i.reason != "" {
+		note += ": " + i.reason
+	}
+	r.post(func(ctx context.Context) {
+		contact := bridge.Contact{ID: id, Name: r.account.roomName(ctx, id), Room: true}
+		value, err := json.Marshal(i)
+		if err == nil {
+			err = r.recollect(ctx, memoryInvite+string(id), string(value))
+		}
+		if err != nil {
+			r.account.log.Warn().Err(err).Msg("Cannot store an invitation")
+		}
+		r.account.feed.put(bridge.ContactRequested{From: contact, Note: note}, done)
+	})
+}
+
+// pending returns an invitation and takes it for answered.
+func (r *rooms) pending(ctx context.Context, id bridge.RemoteID) (i invite, ok bool, err error) {
+	value, err := r.account.network.options.Memory.Recall(ctx, r.account.owner, Name, memoryInvite+string(id))
+	if err != nil {
+		return i, false, fmt.Errorf("recall invitation: %w", err)
+	}
+	r.mu.Lock()
+	i, ok = r.invites[id]
+	r.mu.Unlock()
+	if ok || value == "" {
+		return i, ok, nil
+	}
+	if err := json.Unmarshal([]byte(value), &i); err != nil {
+		return i, false, fmt.Errorf("recall invitation: %w", err)
+	}
+	return i, true, nil
+}
+
+// answered forgets an invitation.
+func (r *rooms) answered(ctx context.Context, id bridge.RemoteID) error {
+	r.mu.Lock()
+	delete(r.invites, id)
+	r.mu.Unlock()
+	return r.recollect(ctx, memoryInvite+string(id), "")
+}
+
+// accept and decline answer a pending invite; ok is false if there is none.
+func (r *rooms) accept(ctx context.Context, id bridge.RemoteID) (ok bool, err error) {
+	i, ok, err := r.pending(ctx, id)
+	if err != nil || !ok {
+		return ok, err
+	}
+	if _, err := r.enterAndKeep(ctx, bookmark{Room: id, Password: i.Password}); err != nil {
+		return true, err
+	}
+	return true, r.answered(ctx, id)
+}
+
+func (r *rooms) decline(ctx context.Context, id bridge.RemoteID) (ok bool, err error) {
+	i, ok, err := r.pending(ctx, id)
+	if err != nil || !ok {
+		return ok, err
+	}
+	if i.Mediated && i.From != "" {
+		s := &stream.Stanza{Kind: stream.Message, To: string(id), Children: []*stream.Element{
+			stream.NewElement(nsMUCUser, "x").With(stream.NewElement(nsMUCUser, "decline", "to", stream.Bare(i.From))),
+		}}
+		if err := r.account.port.send(ctx, s); err != nil {
+			return true, fmt.Errorf("decline the invitation to %s: %w", id, err)
+		}
+	}
+	return true, r.answered(ctx, id)
+}
+
+// turnAway declines an invitation that the user does not let through.
+func (r *rooms) turnAway(id bridge.RemoteID) {
+	r.post(func(ctx context.Context) {
+		if _, err := r.decline(ctx, id); err != nil {
+			r.account.log.Warn().Err(err).Msg("Cannot decline an invitation")
+		}
+	})
+}
