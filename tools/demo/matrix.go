@@ -35,8 +35,6 @@ func (*matrixNetwork) title() string { return "Matrix" }
 
 func (*matrixNetwork) self() string { return string(ghost) }
 
-func (*matrixNetwork) link() []string { return nil }
-
 func (n *matrixNetwork) settings() ([]string, error) {
 	addrs, err := freeAddrs(2)
 	if err != nil {

@@ -20,9 +20,6 @@ type network interface {
 	// start starts the server and brings bob and carol there, once papillon init
 	// has written its files into the folder.
 	start(ctx context.Context, dir string, out *printer) error
-	// link returns the arguments of papillon link for alice, nil if she needs
-	// none.
-	link() []string
 	// bob and carol are there after start.
 	bob() person
 	carol() person

@@ -66,26 +66,14 @@ func setStage(ctx context.Context, binary string, world network, out *printer) (
 	if err := world.start(ctx, s.dir, out); err != nil {
 		return s, err
 	}
-	if err := s.addAlice(ctx, binary, env, out); err != nil {
-		return s, err
-	}
-	out.note("papillon serve")
-	return s, s.serve(ctx, binary, env)
-}
-
-// addAlice makes alice's account and links it to the network.
-func (s *stage) addAlice(ctx context.Context, binary string, env []string, out *printer) error {
 	out.note("papillon account add %s --name Alice", handle)
 	password, err := s.command(ctx, binary, env, "account", "add", handle, "--name", "Alice")
 	if err != nil {
-		return err
+		return s, err
 	}
 	s.password = strings.TrimSpace(password)
-	if link := s.world.link(); link != nil {
-		out.note("papillon link %s %s", handle, strings.Join(link, " "))
-		_, err = s.command(ctx, binary, env, append([]string{"link", handle}, link...)...)
-	}
-	return err
+	out.note("papillon serve")
+	return s, s.serve(ctx, binary, env)
 }
 
 // command runs a subcommand and returns what it prints.

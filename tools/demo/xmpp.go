@@ -20,8 +20,6 @@ func (*xmppNetwork) title() string { return "XMPP" }
 
 func (n *xmppNetwork) self() string { return "alice@" + n.server.ComponentDomain }
 
-func (*xmppNetwork) link() []string { return []string{"xmpp", "--kind", "component"} }
-
 // settings implements network: Prosody runs from here on, because it chooses
 // its ports itself.
 func (n *xmppNetwork) settings() ([]string, error) {
