@@ -100,10 +100,11 @@ func (c slowConn) Write(p []byte) (n int, err error) {
 // TestHalfOpenConnections: thousands of connections that begin to say something and
 // go no further cost their own place only, and are gone in time.
 func TestHalfOpenConnections(t *testing.T) {
+	t.Parallel()
 	limits := testLimits
 	limits.ConnectionsPerAddress, limits.Unauthenticated = 0, 5*time.Second
 	s := startService(t, limits)
-	const many = 3000
+	const many = 2000
 	for i := range many {
 		nc, err := net.Dial("tcp", s.addr)
 		if err != nil {
