@@ -19,7 +19,9 @@ func (n *notification) handleADD(req *request) error {
 		}
 		return n.groupKeeper().PutInGroup(n.ctx, req.handle(1), nameFrom(req.args[:last], 2), id, reply)
 	}
-	return n.session.AddContact(n.ctx, list, req.handle(1), nameFrom(req.args, 2), reply)
+	return n.session.AddContact(n.ctx, list, req.handle(1), nameFrom(req.args, 2), func(change ListChange, status Status) {
+		reply(n.inGroup(change), status)
+	})
 }
 
 // answerADD answers ADD, and with ILN where the contact is online; draft-movva-00 §7.9.
@@ -73,9 +75,20 @@ func clientList(word string) (List, error) {
 	return list, nil
 }
 
+// inGroup names the group of a contact on FL where the server keeps the groups.
+func (n *notification) inGroup(change ListChange) ListChange {
+	if _, ok := n.session.(GroupKeeper); !ok && change.List == Forward && change.Group == 0 {
+		change.Group = n.groups.first(change.Contact.Handle)
+	}
+	return change
+}
+
 // ListChanged implements [Notifier].
 func (n *notification) ListChanged(added bool, change ListChange) {
 	n.noteSerial(change.Serial)
+	if n.dialect.groups && added {
+		change = n.inGroup(change)
+	}
 	name := "REM"
 	if added {
 		name = "ADD"

@@ -199,15 +199,18 @@ func (o *ownGroups) of(h Handle) []uint32 {
 	return ids
 }
 
-// first returns the group under which a contact is announced.
+// first returns the group under which a contact is announced: before SYN none but
+// group 0 is known.
 func (o *ownGroups) first(h Handle) uint32 {
-	defer o.lock()()
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	return o.of(h)[0]
 }
 
 // forget removes what is known of a contact who is off FL.
 func (o *ownGroups) forget(h Handle) {
-	defer o.lock()()
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	delete(o.moved, h)
 }
 

@@ -91,6 +91,12 @@ S: ADD 13 FL {serial} bob@example.org bob@example.org 2
 C: LST 14 FL
 S: LST 14 FL {serial} 1 2 papillon@example.org Papillon 0
 S: LST 14 FL {serial} 2 2 bob@example.org Bob 1,2
+C: REM 18 FL bob@example.org
+S: REM 18 FL {serial=*} bob@example.org
+C: ADD 19 FL bob@example.org bob@example.org
+S: ADD 19 FL {serial=*} bob@example.org Bob 1
+C: ADD 20 FL bob@example.org bob@example.org 2
+S: ADD 20 FL {serial} bob@example.org bob@example.org 2
 C: RMG 15 1
 S: RMG 15 {serial} 1
 C: LST 16 FL
@@ -222,27 +228,24 @@ S: <quiet>
 // TestGroupOfAPushedContact: a contact that comes without being asked for has the
 // group that the change names.
 func TestGroupOfAPushedContact(t *testing.T) {
-	var notifier msnp.Notifier
-	pushed := make(chan struct{})
+	notifiers := make(chan msnp.Notifier, 1)
 	adjust := func(o *msnp.Options) {
 		o.Backend = richBackend{o.Backend, func(s msnp.Session, n msnp.Notifier) msnp.Session {
-			notifier = n
-			close(pushed)
+			notifiers <- n
 			return s
 		}}
 	}
 	s := newService(t, testLimits, bridge.Limits{}, []func(*msnp.Options){adjust}).listen(t)
-	go func() {
-		<-pushed
-		notifier.ListChanged(true, msnp.ListChange{List: msnp.Forward, Serial: 5, Contact: msnp.Member{Handle: "x@y", Name: "X"}, Group: 3})
-	}()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	c, err := msnptest.Dial(ctx, s.addr, msnptest.Options{Handle: "alice@example.org", Password: password, Dialects: []string{"MSNP7"}})
+	c, err := msnptest.Dial(ctx, s.addr, msnptest.Options{
+		Handle: "alice@example.org", Password: password, Dialects: []string{"MSNP7"}, Status: msnp.Online,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.Close()
+	(<-notifiers).ListChanged(true, msnp.ListChange{List: msnp.Forward, Serial: 5, Contact: msnp.Member{Handle: "x@y", Name: "X"}, Group: 3})
 	change, err := msnptest.WaitFor[msnptest.ListChanged](ctx, c, nil)
 	if err != nil || change.Change.Group != 3 || change.Change.Contact.Name != "X" {
 		t.Fatalf("got %+v (%v), want group 3", change, err)

@@ -53,9 +53,10 @@ type Limits struct {
 	// come at once; at least 1.
 	CommandsPerSecond int
 	CommandBurst      int
-	// SignInsPerMinute bounds the sign-in attempts of one address.
+	// SignInsPerMinute bounds the sign-in attempts of one address, or of the /64
+	// that an IPv6 address is in.
 	SignInsPerMinute int
-	// ConnectionsPerAddress bounds the open connections of one address.
+	// ConnectionsPerAddress bounds the open connections of one address, likewise.
 	ConnectionsPerAddress int
 	// SendQueue is how many bytes may wait for a client that does not read;
 	// one more and it is dropped.
@@ -158,10 +159,10 @@ func (s *Server) admit(nc net.Conn) (*conn, error) {
 	if s.closing {
 		return nil, ErrServerClosed
 	}
-	if limit := s.options.Limits.ConnectionsPerAddress; limit > 0 && s.perAddr[c.addr] >= limit {
+	if limit := s.options.Limits.ConnectionsPerAddress; limit > 0 && s.perAddr[whose(c.addr)] >= limit {
 		return nil, fmt.Errorf("limits.connections_per_address: %d connections are open from this address", limit)
 	}
-	s.perAddr[c.addr]++
+	s.perAddr[whose(c.addr)]++
 	s.conns[c] = struct{}{}
 	s.handlers.Add(1)
 	s.stats.connections.Add(1)
@@ -173,8 +174,9 @@ func (s *Server) dismiss(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.conns, c)
-	if s.perAddr[c.addr]--; s.perAddr[c.addr] == 0 {
-		delete(s.perAddr, c.addr)
+	addr := whose(c.addr)
+	if s.perAddr[addr]--; s.perAddr[addr] == 0 {
+		delete(s.perAddr, addr)
 	}
 	s.stats.connections.Add(-1)
 }
