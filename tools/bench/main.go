@@ -43,6 +43,8 @@ func sections() []section {
 		{"presence", benchPresence},
 		{"chat", benchChat},
 		{"contacts", benchContacts},
+		{"logins", benchLogins},
+		{"component", benchComponent},
 	}
 }
 
