@@ -4,10 +4,11 @@ export GOFLAGS := -tags=goolm -buildvcs=false $(GOFLAGS)
 
 VERSION  := $(shell git describe --always --dirty 2>/dev/null || echo unversioned)
 FUZZTIME ?= 10s
+SESSIONS ?= 100000
 DENDRITE := tools/dendrite/bin/dendrite
 NETWORK  ?= matrix
 
-.PHONY: build test lint fuzz bench demo dendrite xmpp-servers compiler clean help
+.PHONY: build test lint fuzz soak bench gobench demo dendrite xmpp-servers compiler clean help
 
 build: compiler ## build ./papillon
 	@go build -ldflags '-X main.version=$(VERSION)' -o papillon ./cmd/papillon
@@ -45,14 +46,21 @@ lint: compiler ## check form and style
 fuzz: compiler ## run every fuzz target for FUZZTIME
 	@tools/lint/fuzz $(FUZZTIME)
 
-bench: compiler xmpp-servers ## measure
+soak: compiler ## play SESSIONS hostile sessions against the MSN server
+	PAPILLON_SOAK_SESSIONS=$(SESSIONS) go test ./msnp -run '^TestHostileSessions$$' -v -timeout 1h
+
+bench: build xmpp-servers ## measure `papillon serve` from outside; BENCH='-only chat' for a part
+	@go build -o tools/bench/bin/bench ./tools/bench
+	@tools/bench/bin/bench -papillon ./papillon $(BENCH)
+
+gobench: compiler ## run the benchmarks of the packages
 	go test -run '^$$' -bench . -benchmem ./...
 
-demo: build dendrite ## play a conversation; DEMO=once ends after it
+demo: build $(if $(filter xmpp,$(NETWORK)),xmpp-servers,dendrite) ## play a conversation; NETWORK=xmpp on XMPP, DEMO=once ends after it
 	@go run ./tools/demo -papillon ./papillon -network $(NETWORK) $(if $(filter once,$(DEMO)),-once)
 
 clean: ## remove what was built
-	rm -rf papillon tools/dendrite/bin
+	rm -rf papillon tools/dendrite/bin tools/bench/bin
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12

@@ -27,8 +27,9 @@ const (
 
 // arrival is an incoming message on the last part of its way.
 type arrival struct {
-	entry InboxEntry
-	from  msnp.Member
+	entry   InboxEntry
+	contact msnp.Member // in whose window it belongs
+	from    msnp.Member // who speaks: the contact, or somebody in a room
 }
 
 // arrivals are the messages that a signed-in user's client has not been handed
@@ -80,25 +81,39 @@ func (u *user) loadArrivals(ctx context.Context) error {
 	}
 	members := map[Handle]msnp.Member{u.gateway.assistant().Handle: u.gateway.assistant()}
 	for _, e := range entries {
-		m, ok := members[e.Handle]
-		if !ok {
-			contact, known, err := u.gateway.Storage.ContactByHandle(ctx, e.Handle)
-			if err != nil {
-				return fmt.Errorf("read contact: %w", err)
-			}
-			m = msnp.Member{Handle: e.Handle, Name: string(e.Handle)}
-			if known {
-				m = memberOf(contact)
-			}
-			members[e.Handle] = m
-		}
 		if u.gateway.reaper.has(e.ID) {
 			continue // handed over already; the store is about to learn it
 		}
-		u.arrivals.put(arrival{entry: e, from: m})
+		m := arrival{entry: e}
+		if m.contact, err = u.gateway.memberCalled(ctx, e.Handle, members); err != nil {
+			return err
+		}
+		m.from = m.contact
+		if e.Speaker != "" {
+			if m.from, err = u.gateway.memberCalled(ctx, e.Speaker, members); err != nil {
+				return err
+			}
+		}
+		u.arrivals.put(m)
 		u.arrivals.loaded = e.ID
 	}
 	return nil
+}
+
+// memberCalled finds the contact of a handle, for the first time in the store.
+func (g *Gateway) memberCalled(ctx context.Context, h Handle, known map[Handle]msnp.Member) (msnp.Member, error) {
+	if m, ok := known[h]; ok {
+		return m, nil
+	}
+	contact, stored, err := g.Storage.ContactByHandle(ctx, h)
+	if err != nil {
+		return msnp.Member{}, fmt.Errorf("read contact: %w", err)
+	}
+	known[h] = msnp.Member{Handle: h, Name: string(h)}
+	if stored {
+		known[h] = memberOf(contact)
+	}
+	return known[h], nil
 }
 
 // add takes in a message that has just been stored, and hands it over if that is
@@ -172,7 +187,7 @@ func (u *user) pump(l *lane) {
 // ringFor calls the user's client into a conversation with a contact. Owned.
 func (u *user) ringFor(l *lane) {
 	c := u.gateway.newConversation()
-	p := u.partner(l.queue[0], c)
+	p := u.partner(l.queue[0])
 	if p == nil {
 		return // the identity is not open now; its opening pumps again
 	}
@@ -190,18 +205,30 @@ func (u *user) ringFor(l *lane) {
 
 // partner makes the participant whose message is to be shown; nil when that is
 // not possible now. Owned.
-func (u *user) partner(m arrival, c *conversation) participant {
+func (u *user) partner(m arrival) participant {
 	if m.entry.Handle == u.gateway.assistant().Handle {
 		return &assistantParticipant{gateway: u.gateway}
 	}
 	for _, l := range u.links {
 		if l.network.Name() == m.entry.Network {
-			contact := ContactRecord{Handle: m.entry.Handle, Network: m.entry.Network, ID: m.entry.Message.From.ID, Name: m.from.Name}
-			return &remote{link: l, contact: contact, conversation: c}
+			return &remote{gateway: u.gateway, owner: u.handle, contact: m.window()}
 		}
 	}
 	return nil
 }
+
+// window is the contact in whose window a message belongs.
+func (m arrival) window() ContactRecord {
+	chat := m.entry.Message.Chat
+	c := ContactRecord{Handle: m.contact.Handle, Network: m.entry.Network, ID: chat.Contact, Name: m.contact.Name, Room: chat.isRoom()}
+	if c.ID == "" { // a group that is no contact shows with whoever speaks
+		c.ID = m.entry.Message.From.ID
+	}
+	return c
+}
+
+// isRoom says whether the chat is that of a room contact.
+func (c Chat) isRoom() bool { return c.Group != "" && string(c.Contact) == c.Group }
 
 // answerFor takes the user's seat after a ring and hands over what waits.
 func (u *user) answerFor(l *lane, c *conversation, sb msnp.Switchboard) (msnp.Conversation, error) {
@@ -235,8 +262,13 @@ func (u *user) ringExpired(l *lane) {
 func (u *user) hand(l *lane, s *seat, m arrival) (queued bool) {
 	var pieces [][]byte
 	size := 0
+	room := m.entry.Message.Chat.isRoom()
+	if m.entry.Network != assistantNetwork {
+		u.lastTalk = m.contact.Handle
+	}
+	format := formatOf(m.entry.Message.Style)
 	for _, piece := range text.Split(u.wording(m), body.MaxText) {
-		raw := body.NewText(piece, body.DefaultFormat()).Append(nil)
+		raw := body.NewText(piece, format).Append(nil)
 		pieces = append(pieces, raw)
 		size += len(raw)
 	}
@@ -245,13 +277,18 @@ func (u *user) hand(l *lane, s *seat, m arrival) (queued bool) {
 		u.handed(l, m, 0, true)
 		return true
 	}
+	if room {
+		s.conversation.seatSpeaker(m.from)
+	}
 	for i, raw := range pieces {
 		var delivered func(bool)
 		if i == len(pieces)-1 {
 			delivered = func(ok bool) { u.handed(l, m, size, ok) }
 		}
 		queued = s.switchboard.Message(m.from, raw, delivered)
-		s.conversation.overhear(m.from.Handle, s, raw)
+		if !m.entry.Message.Own {
+			s.conversation.overhear(m.from.Handle, s, m.entry.Network, room, raw)
+		}
 	}
 	return queued
 }
@@ -272,7 +309,10 @@ func (u *user) wording(m arrival) string {
 	if msg.Kind == Emoted {
 		words = "* " + m.from.Name + " " + words
 	}
-	if msg.Chat.Group != "" {
+	switch {
+	case msg.Own:
+		words = "[you, elsewhere] " + words
+	case msg.Chat.Group != "" && !msg.Chat.isRoom():
 		words = "[in a group] " + words
 	}
 	words = text.FromNetwork(words, u.era)

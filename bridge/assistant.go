@@ -45,7 +45,7 @@ func (g *Gateway) tell(account Handle, words string) {
 		}
 		entry.ID = id
 		if u := g.user(account); u != nil {
-			u.owner.post(func() { u.arrivals.add(u, arrival{entry: entry, from: me}) })
+			u.owner.post(func() { u.arrivals.add(u, arrival{entry: entry, contact: me, from: me}) })
 		}
 	})
 }

@@ -23,6 +23,12 @@ func helperCommands() []helperCommand {
 		{"help", "", "says what I understand", helpCommand},
 		{"status", "", "says which networks you are on and what waits", statusCommand},
 		{"add", "ADDRESS", "puts somebody on your contact list: add bob@example.org, add @bob:example.org", addCommand},
+		{"join", "ROOM", "enters a room and puts it on your contact list: join #room:example.org, join room@conference.example.org", joinCommand},
+		{"leave", "ROOM", "leaves a room for good", leaveCommand},
+		{"rooms", "", "lists the rooms that you are in", roomsCommand},
+		{"history", "[CONTACT] [N]", "shows the last messages of a conversation: history 20, history bob@example.org 20", historyCommand},
+		{"settings", "[NAME VALUE]", "shows or changes how changed messages, reactions and the like are shown", settingsCommand},
+		{"link", "", "says how your account is tied to networks, and how to change that", linkCommand},
 	}
 }
 
@@ -70,7 +76,7 @@ func statusCommand(ctx context.Context, u *user, _ string) string {
 	waiting, err := u.gateway.Storage.InboxOf(ctx, u.handle)
 	if err != nil {
 		u.log.Error().Err(err).Msg("Cannot read the inbox")
-		return "I cannot read the database at the moment. The administrator finds the reason in the log."
+		return troubleAnswer
 	}
 	lines = append(lines, fmt.Sprintf("Messages that wait for you: %d.", len(waiting)))
 	return strings.Join(lines, "\n")
@@ -91,11 +97,8 @@ func addCommand(ctx context.Context, u *user, address string) string {
 	case err == nil:
 	case errors.As(err, &refusal) && refusal.Code == msnp.CodeAlreadyThere:
 		return string(who.handle) + " is on your contact list already."
-	case errors.As(err, &refusal):
-		return "That did not work: " + refusal.Reason + "."
 	default:
-		u.log.Error().Err(err).Msg("Cannot add a contact")
-		return "That did not work. The administrator finds the reason in the log."
+		return u.complaint(err, "add a contact")
 	}
 	if err := u.addByCommand(ctx, msnp.Allow, who); err != nil && !errors.As(err, &refusal) {
 		u.log.Error().Err(err).Msg("Cannot allow a contact")

@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -113,11 +114,14 @@ func (g *Gateway) contactOf(ctx context.Context, n Network, who Contact) (Contac
 	if err != nil {
 		return ContactRecord{}, fmt.Errorf("read contact: %w", err)
 	}
-	if ok && (who.Name == "" || who.Name == known.Name) {
+	if ok && (who.Name == "" || who.Name == known.Name) && (known.Room || !who.Room) {
 		return known, nil
 	}
 	if ok {
-		known.Name = who.Name
+		known.Room = known.Room || who.Room
+		if who.Name != "" {
+			known.Name = who.Name
+		}
 		return known, g.Storage.AddContact(ctx, known)
 	}
 	return g.newContact(ctx, n, who)
@@ -127,9 +131,13 @@ func (g *Gateway) contactOf(ctx context.Context, n Network, who Contact) (Contac
 // else an alias.
 func (g *Gateway) newContact(ctx context.Context, n Network, who Contact) (ContactRecord, error) {
 	local, domain := n.Address(who.ID)
-	c := ContactRecord{Network: n.Name(), ID: who.ID, Name: who.Name}
+	c := ContactRecord{Network: n.Name(), ID: who.ID, Name: who.Name, Room: who.Room}
 	err := ErrHandleTaken
-	if h, ok := handle.Encode(local, domain); ok && h != g.assistant().Handle {
+	h, ok := handle.Encode(local, domain)
+	if who.Room {
+		h, ok = handle.Room(cmp.Or(who.Name, local), g.Domain), true
+	}
+	if ok && h != g.assistant().Handle {
 		c.Handle = h
 		err = g.Storage.AddContact(ctx, c)
 	}

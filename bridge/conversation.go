@@ -3,6 +3,7 @@ package bridge
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 
 	"papillon/msnp"
@@ -22,6 +23,8 @@ type conversation struct {
 	backlog []utterance
 	waiting int  // bytes in the backlog
 	saying  bool // somebody says the backlog
+	parties []*party
+	crowded bool // there is a party
 
 	// errands runs, in order, what must not hold up whoever gives it.
 	errands owner
@@ -117,6 +120,9 @@ func (c *conversation) join(p participant, welcome func(others []msnp.Member)) {
 		other.joined(p.member())
 	}
 	welcome(others)
+	if r, ok := p.(*remote); ok {
+		c.enroll(r)
+	}
 	c.members = append(c.members[:len(c.members):len(c.members)], p)
 	c.sayBacklog()
 }
@@ -190,6 +196,7 @@ func (c *conversation) say(ctx context.Context, said utterance) {
 		}
 		return
 	}
+	hearers = c.audiences(hearers)
 	c.mu.Unlock()
 	c.tell(ctx, said, hearers)
 }
@@ -198,7 +205,7 @@ func (c *conversation) say(ctx context.Context, said utterance) {
 func (c *conversation) hearers(said utterance) []participant {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.others(said.from)
+	return c.audiences(c.others(said.from))
 }
 
 // others returns all but one; the caller holds the lock.
@@ -228,19 +235,22 @@ func (c *conversation) tell(ctx context.Context, said utterance, hearers []parti
 }
 
 // overhear lets the others hear what a person on a network said to one user: the
-// message came by that user's identity, and a window is one conversation. It
-// does not block.
-func (c *conversation) overhear(speaker Handle, told *seat, body []byte) {
+// message came by that user's identity, and a window is one conversation. Who has heard
+// it on the network is left out: with room, all on the user's side of it. It does not
+// block.
+func (c *conversation) overhear(speaker Handle, told *seat, network string, room bool, body []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	said := utterance{from: c.find(speaker), body: body}
 	if said.from == nil {
 		return
 	}
-	for _, p := range c.members {
-		if p != told && p != said.from {
-			c.errands.post(func() { p.hear(c.gateway.ctx, said, nil) })
-		}
+	others := slices.DeleteFunc(c.others(said.from), func(p participant) bool {
+		r, ok := p.(*remote)
+		return p == told || room && ok && r.owner == told.user.handle && r.contact.Network == network
+	})
+	for _, p := range c.audiences(others) {
+		c.errands.post(func() { p.hear(c.gateway.ctx, said, nil) })
 	}
 }
 

@@ -26,6 +26,9 @@ func (u *user) announce() {
 
 // followAll asks one network for the presence of the contacts on it. Owned.
 func (u *user) followAll(l *link) {
+	if _, ok := l.account.(RosterKeeper); ok {
+		return // the network's list says whom the user follows
+	}
 	var contacts []Contact
 	for _, e := range u.lists[msnp.Forward].entries {
 		if e.remote != nil && e.remote.link == l {
@@ -70,7 +73,13 @@ func (u *user) linkOpened(l *link) {
 			e.remote = u.remoteOf(ContactRecord{Network: l.network.Name(), ID: e.remote.id, Room: e.remote.room})
 		}
 	}
-	if u.announced && !u.closed {
+	if u.closed {
+		return
+	}
+	if _, ok := l.account.(RosterKeeper); ok {
+		l.presence.want(Presence{Show: Hidden})
+	}
+	if u.announced {
 		l.presence.want(presenceOf(u.status))
 		u.followAll(l)
 	}

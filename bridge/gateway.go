@@ -33,7 +33,16 @@ type Options struct {
 	Limits   Limits
 	// GiveUpAfter is how long an outgoing message is tried; 0 for ever.
 	GiveUpAfter time.Duration
-	Log         zerolog.Logger
+	// Media makes links to what comes with messages; nil for none.
+	Media MediaLinks
+	// SignUp decides who may make an account from a network; nil for nobody.
+	SignUp func(network string, person RemoteID) bool
+	// NewPassword makes an app password; needed for SignUp.
+	NewPassword func() (string, error)
+	// ServerAddress is what people are told to set in their client, "msn.example.org"
+	// or "msn.example.org:1863"; empty where the gateway does not know it.
+	ServerAddress string
+	Log           zerolog.Logger
 }
 
 // Limits bounds what one user may have. 0 switches a limit off.
@@ -83,6 +92,11 @@ func New(options Options) *Gateway {
 func (g *Gateway) Start(ctx context.Context) error {
 	if len(g.Networks) == 0 {
 		return nil
+	}
+	for _, n := range g.Networks {
+		if reception, ok := n.(Reception); ok {
+			reception.Attend(&desk{gateway: g, network: n})
+		}
 	}
 	err := g.Storage.EachAccount(ctx, func(a AccountRecord) error {
 		return g.openLinks(ctx, a)
@@ -212,18 +226,19 @@ func (g *Gateway) Stop(ctx context.Context) error {
 }
 
 // spawn runs background work that Stop waits for. The context ends with the
-// gateway. It is not run when the gateway has stopped.
-func (g *Gateway) spawn(f func(context.Context)) {
+// gateway. It is not run, and false returned, when the gateway has stopped.
+func (g *Gateway) spawn(f func(context.Context)) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.closed {
-		return
+		return false
 	}
 	g.background.Add(1)
 	go func() {
 		defer g.background.Done()
 		f(g.ctx)
 	}()
+	return true
 }
 
 // user returns the signed-in user of a handle; nil if there is none.
@@ -300,9 +315,12 @@ func (g *Gateway) closeLinks(h Handle) {
 			u.owner.post(func() { u.linkClosed(l) })
 		}
 		l.outbox.stop()
+		l.presence.finish()
 		if err := l.account.Close(); err != nil {
 			l.log.Warn().Err(err).Msg("Cannot close an identity")
 		}
+		// What the next identity finds in the store must not be under way here.
+		l.outbox.running.Wait()
 	}
 }
 

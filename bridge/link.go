@@ -62,33 +62,24 @@ func (l *link) Receive(ctx context.Context, event Event) error {
 	case ConnectionChanged:
 		l.connectionChanged(e)
 		return nil
+	case RosterReceived:
+		return l.rosterReceived(ctx, e)
+	case RosterChanged:
+		return l.rosterChanged(ctx, e)
+	case BlockListReceived:
+		return l.blockListReceived(ctx, e)
+	case BlockChanged:
+		return l.blockChanged(ctx, e)
+	case SpeakerLeft:
+		return l.speakerLeft(ctx, e)
+	case MessageReturned:
+		return l.messageReturned(ctx, e)
+	case NetworkSays:
+		l.gateway.tell(l.owner, fmt.Sprintf("[%s] %s", l.network.Name(), e.Text))
+		return nil
 	default:
 		return fmt.Errorf("event %T is not in the set", event)
 	}
-}
-
-// messageReceived takes a message into the inbox and has it delivered.
-func (l *link) messageReceived(ctx context.Context, e MessageReceived) error {
-	contact, err := l.welcome(ctx, e.From)
-	if err != nil {
-		return err
-	}
-	entry := InboxEntry{Account: l.owner, Network: l.network.Name(), Handle: contact.Handle, Message: e}
-	id, fresh, err := l.gateway.Storage.InboxAdd(ctx, entry)
-	if err != nil {
-		return fmt.Errorf("store message: %w", err)
-	}
-	if !fresh {
-		return nil
-	}
-	entry.ID = id
-	if u := l.gateway.user(l.owner); u != nil {
-		u.owner.post(func() {
-			u.contactActive(contact.Handle, e.Sent)
-			u.arrivals.add(u, arrival{entry: entry, from: memberOf(contact)})
-		})
-	}
-	return nil
 }
 
 // contactRequested shows a wish to reach the user as an entry on RL, about which

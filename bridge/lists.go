@@ -3,12 +3,14 @@ package bridge
 import (
 	"context"
 	"errors"
+	"time"
 
 	"papillon/msnp"
 )
 
 // Properties implements [msnp.Session].
-func (u *user) Properties(_ context.Context, reply func(msnp.Properties)) error {
+func (u *user) Properties(ctx context.Context, reply func(msnp.Properties)) error {
+	u.awaitRosters(ctx)
 	var err error
 	u.owner.do(func() {
 		if u.closed {
@@ -43,6 +45,13 @@ func (u *user) AddContact(ctx context.Context, list msnp.List, typed, name strin
 		return err
 	}
 	member := msnp.Member{Handle: who.handle, Name: who.bestName(name)}
+	renamed, err := u.returns(ctx, list, who)
+	if err != nil {
+		return err
+	}
+	if renamed && name != "" {
+		member.Name = name
+	}
 	serial, reverse, err := u.gateway.Storage.AddEntry(ctx, u.handle, list, member, u.gateway.Limits.ListLength)
 	if err != nil {
 		return listError(err)
@@ -54,7 +63,40 @@ func (u *user) AddContact(ctx context.Context, list msnp.List, typed, name strin
 	}
 	u.owner.do(func() { u.added(list, member, who, serial, reply) })
 	u.orderForList(ctx, list, who, true)
+	if renamed {
+		u.orderRename(ctx, *who.contact, member.Name)
+	}
 	return nil
+}
+
+// returns says whether a contact was taken off FL a moment ago and comes back:
+// that is how some clients rename (aMSN), and the network then hears of a new
+// name and of nothing else.
+func (u *user) returns(ctx context.Context, list msnp.List, who person) (bool, error) {
+	if list != msnp.Forward || who.contact == nil {
+		return false, nil
+	}
+	l := u.gateway.linkOf(u.handle, who.contact.Network)
+	if l == nil {
+		return false, nil
+	}
+	return l.outbox.takeBack(ctx, who.contact.ID)
+}
+
+// orderRename tells a network that keeps the contact list under what name the
+// user sees somebody.
+func (u *user) orderRename(ctx context.Context, contact ContactRecord, name string) {
+	l := u.gateway.linkOf(u.handle, contact.Network)
+	if l == nil {
+		return
+	}
+	if _, ok := l.account.(RosterKeeper); !ok {
+		return
+	}
+	order := Order{Kind: OrderRenameContact, Chat: Chat{Contact: contact.ID}, Text: name}
+	if err := l.outbox.add(ctx, order, nil); err != nil {
+		u.log.Error().Err(err).Msg("Cannot tell a network of a contact's new name")
+	}
 }
 
 // mayAdd checks what the lists themselves forbid.
@@ -92,6 +134,10 @@ func (u *user) added(list msnp.List, m msnp.Member, who person, serial uint32, r
 	if who.contact != nil {
 		e.remote = u.remoteOf(*who.contact)
 	}
+	if before := u.removed[m.Handle]; before != nil && list == msnp.Forward {
+		delete(u.removed, m.Handle)
+		e.remote = before
+	}
 	u.mu.Lock()
 	u.lists[list].add(e)
 	u.mu.Unlock()
@@ -126,8 +172,9 @@ func (u *user) RemoveContact(ctx context.Context, list msnp.List, typed string, 
 	}
 	u.owner.do(func() {
 		u.mu.Lock()
-		u.lists[list].remove(h)
+		gone := u.lists[list].remove(h)
 		u.mu.Unlock()
+		u.keepRemoved(list, gone)
 		u.serial = max(u.serial, serial)
 		reply(msnp.ListChange{List: list, Serial: serial, Contact: msnp.Member{Handle: h}})
 		u.permissionsChanged(list, h)
@@ -141,6 +188,25 @@ func (u *user) RemoveContact(ctx context.Context, list msnp.List, typed string, 
 		u.orderForList(ctx, list, person{handle: h, contact: &contact}, false)
 	}
 	return nil
+}
+
+// keepRemoved keeps what is known of a contact for as long as the network is
+// not told that he was removed. Owned.
+func (u *user) keepRemoved(list msnp.List, gone *entry) {
+	if list != msnp.Forward || gone == nil || gone.remote == nil {
+		return
+	}
+	if u.removed == nil {
+		u.removed = make(map[Handle]*remoteState)
+	}
+	u.removed[gone.Handle] = gone.remote
+	time.AfterFunc(unfollowHold, func() {
+		u.owner.post(func() {
+			if u.removed[gone.Handle] == gone.remote {
+				delete(u.removed, gone.Handle)
+			}
+		})
+	})
 }
 
 // permissionsChanged shows or hides the user after a change of AL or BL. Owned.
@@ -173,6 +239,9 @@ func (u *user) orderForList(ctx context.Context, list msnp.List, who person, add
 		return
 	}
 	order := Order{Kind: kind, Chat: Chat{Contact: who.contact.ID}, Text: who.contact.Name}
+	if who.contact.Room {
+		order.Chat = RoomChat(who.contact.ID)
+	}
 	if err := l.outbox.add(ctx, order, nil); err != nil {
 		u.log.Error().Err(err).Str("order", string(kind)).Msg("Cannot tell a network of a changed list")
 	}
@@ -238,6 +307,12 @@ func (u *user) Rename(ctx context.Context, typed, name string, reply func(uint32
 		u.serial = max(u.serial, serial)
 		reply(serial, m)
 	})
+	contact, known, err := u.gateway.Storage.ContactByHandle(ctx, h)
+	if err != nil {
+		u.log.Error().Err(err).Msg("Cannot tell a network of a contact's new name")
+	} else if known {
+		u.orderRename(ctx, contact, name)
+	}
 	return nil
 }
 

@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"context"
+	crand "crypto/rand"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -20,6 +21,10 @@ const (
 	retryMost  = time.Minute
 	// waitingNotice is how long a message may wait before its writer is told.
 	waitingNotice = 15 * time.Second
+	// unfollowHold is how long an order to unfollow waits: some clients (aMSN)
+	// rename a contact by removing and adding it, and elsewhere a contact that was
+	// removed has to be asked again.
+	unfollowHold = 5 * time.Second
 )
 
 // outbox carries out an account's orders to a network. All of them are stored;
@@ -34,6 +39,8 @@ type outbox struct {
 	queue   []*pendingOrder
 	working bool
 	stopped bool
+
+	running sync.WaitGroup // the worker
 }
 
 // pendingOrder is an order in the queue.
@@ -54,7 +61,11 @@ type orderKey struct {
 }
 
 func (p *pendingOrder) key() orderKey {
-	return orderKey{p.Order.Chat, p.Order.Kind == OrderSend}
+	switch p.Order.Kind {
+	case OrderSend, OrderGather, OrderInvite:
+		return orderKey{p.Order.Chat, true}
+	}
+	return orderKey{Chat{Contact: p.Order.Chat.Contact}, false}
 }
 
 // load takes up what an earlier run left.
@@ -74,13 +85,52 @@ func (o *outbox) load(ctx context.Context) error {
 // it will not be tried any more. It is not called when add fails.
 func (o *outbox) add(ctx context.Context, order Order, done func(error)) error {
 	e := OutboxEntry{Account: o.link.owner, Network: o.link.network.Name(), Order: order, Created: time.Now()}
+	if order.Kind == OrderSend {
+		// The account is in it because some networks have one name space for all.
+		e.MessageID = fmt.Sprintf("papillon-%s-%s", o.link.owner, crand.Text())
+	}
 	id, err := o.link.gateway.Storage.OutboxAdd(ctx, e)
 	if err != nil {
 		return fmt.Errorf("store order: %w", err)
 	}
 	e.ID = id
-	o.enqueue(&pendingOrder{OutboxEntry: e, done: done})
+	p := &pendingOrder{OutboxEntry: e, done: done}
+	if order.Kind == OrderUnfollow {
+		p.after = e.Created.Add(unfollowHold)
+	}
+	o.enqueue(p)
 	return nil
+}
+
+// takeBack drops orders to unfollow a contact that still wait, and says whether
+// there were any.
+func (o *outbox) takeBack(ctx context.Context, contact RemoteID) (any bool, err error) {
+	o.mu.Lock()
+	var dropped []*pendingOrder
+	for _, p := range o.queue {
+		if p.Order.Kind == OrderUnfollow && p.Order.Chat.Contact == contact && !p.executed && time.Now().Before(p.after) {
+			p.executed = true // nothing is left to do but to remove it
+			dropped = append(dropped, p)
+		}
+	}
+	o.mu.Unlock()
+	for _, p := range dropped {
+		if doneErr := o.link.gateway.Storage.OutboxDone(ctx, p.ID); doneErr != nil {
+			err = errors.Join(err, fmt.Errorf("take an order back: %w", doneErr))
+			continue
+		}
+		o.remove(p)
+	}
+	return len(dropped) > 0, err
+}
+
+// has says whether an order about a contact waits.
+func (o *outbox) has(kind OrderKind, contact RemoteID) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return slices.ContainsFunc(o.queue, func(p *pendingOrder) bool {
+		return p.Order.Kind == kind && p.Order.Chat.Contact == contact && !p.executed
+	})
 }
 
 // enqueue puts an order at the end and sees to it that there is a worker.
@@ -94,7 +144,10 @@ func (o *outbox) enqueue(p *pendingOrder) {
 		o.nudge()
 	default:
 		o.working = true
-		o.link.gateway.spawn(o.work)
+		o.running.Add(1)
+		if !o.link.gateway.spawn(func(ctx context.Context) { defer o.running.Done(); o.work(ctx) }) {
+			o.running.Done()
+		}
 	}
 }
 
@@ -224,23 +277,31 @@ func (o *outbox) execute(ctx context.Context, p *pendingOrder) error {
 	switch p.Order.Kind {
 	case OrderSend:
 		return account.Send(ctx, Outgoing{
-			// The time keeps ids apart that a new database counts again.
-			ID:   fmt.Sprintf("papillon-%s-%d-%d", o.link.owner, p.ID, p.Created.UnixMilli()),
-			Chat: p.Order.Chat, Text: p.Order.Text, Sent: p.Created,
+			ID: p.messageID(), Chat: p.Order.Chat, Text: p.Order.Text, Style: p.Order.Style, Sent: p.Created,
 		})
 	case OrderFollow:
 		return account.Follow(ctx, Contact{ID: id, Name: p.Order.Text, Room: p.Order.Chat.Group != ""})
 	case OrderUnfollow:
 		return account.Unfollow(ctx, id)
 	}
-	return executeOptional(ctx, account, p.Order)
+	return o.executeOptional(ctx, account, p.Order)
+}
+
+// messageID is the id of a message for the network.
+func (p *pendingOrder) messageID() string {
+	if p.MessageID == "" { // stored by a version that made it of these
+		return fmt.Sprintf("papillon-%s-%d-%d", p.Account, p.ID, p.Created.UnixMilli())
+	}
+	return p.MessageID
 }
 
 // executeOptional carries out an order that not every network knows. Where it is
 // not known there is nothing to do.
-func executeOptional(ctx context.Context, account Account, order Order) error {
+func (o *outbox) executeOptional(ctx context.Context, account Account, order Order) error {
 	gatekeeper, _ := account.(Gatekeeper)
 	renamer, _ := account.(Renamer)
+	keeper, _ := account.(RosterKeeper)
+	rooms, _ := account.(Rooms)
 	switch {
 	case order.Kind == OrderAllow && gatekeeper != nil:
 		return gatekeeper.Allow(ctx, order.Chat.Contact)
@@ -248,6 +309,12 @@ func executeOptional(ctx context.Context, account Account, order Order) error {
 		return gatekeeper.Block(ctx, order.Chat.Contact)
 	case order.Kind == OrderRename && renamer != nil:
 		return renamer.Rename(ctx, order.Text)
+	case order.Kind == OrderRenameContact && keeper != nil:
+		return keeper.RenameContact(ctx, order.Chat.Contact, order.Text)
+	case order.Kind == OrderGather && rooms != nil:
+		return o.link.gather(ctx, rooms, order)
+	case order.Kind == OrderInvite && rooms != nil:
+		return rooms.Invite(ctx, order.Chat.Group, RemoteID(order.Text))
 	}
 	return nil
 }
@@ -295,5 +362,13 @@ func (o *outbox) tellWriter(p *pendingOrder, what string) {
 		return
 	}
 	o.link.gateway.tell(o.link.owner, fmt.Sprintf("Your message to %s (%q) %s",
-		p.Order.Chat.Contact, text.Preview(p.Order.Text, noticePreview), what))
+		whereTo(p.Order.Chat), text.Preview(p.Order.Text, noticePreview), what))
+}
+
+// whereTo names a chat for its user.
+func whereTo(c Chat) string {
+	if c.Contact == "" {
+		return "the group"
+	}
+	return string(c.Contact)
 }

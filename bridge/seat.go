@@ -103,7 +103,25 @@ func (s *seat) Invite(ctx context.Context, typed string, reply func()) error {
 	if l == nil {
 		return msnp.Errorf(msnp.CodeNotOnline, "the account has no identity on %s", who.contact.Network)
 	}
-	return s.bringIn(&remote{link: l, contact: *who.contact, conversation: s.conversation}, reply)
+	if room := s.conversation.room(l.owner, l.network.Name()); room != nil && !who.contact.Room {
+		return s.askIn(ctx, l, room, who, reply)
+	}
+	return s.bringIn(&remote{gateway: g, owner: s.user.handle, contact: *who.contact}, reply)
+}
+
+// askIn asks a person into the room whose window this is.
+func (s *seat) askIn(ctx context.Context, l *link, room *remote, who person, reply func()) error {
+	if err := s.conversation.call(who.handle); err != nil {
+		return err
+	}
+	order := Order{Kind: OrderInvite, Chat: room.chat(), Text: string(who.contact.ID)}
+	if err := l.outbox.add(ctx, order, nil); err != nil {
+		s.conversation.uncall(who.handle)
+		return err
+	}
+	reply()
+	s.conversation.join(&speaker{who: memberOf(*who.contact)}, func([]msnp.Member) {})
+	return nil
 }
 
 // bringIn adds somebody who needs no ringing. Who can be written to while
@@ -116,12 +134,21 @@ func (s *seat) bringIn(p participant, reply func()) error {
 	}
 	reply()
 	s.conversation.join(p, func([]msnp.Member) {})
-	s.user.owner.post(func() { s.user.opened(h, s) })
+	s.user.owner.post(func() {
+		if together := s.conversation.inParty(h); len(together) > 0 {
+			s.user.windows.split(together, s)
+			return
+		}
+		s.user.opened(h, s)
+	})
 	return nil
 }
 
 // opened notes a window with a contact and hands over what waits from him. Owned.
 func (u *user) opened(h Handle, s *seat) {
+	if h != u.gateway.assistant().Handle {
+		u.lastTalk = h
+	}
 	u.windows.open(h, s)
 	if l := u.arrivals.lanes[h]; l != nil {
 		u.pump(l)

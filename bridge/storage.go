@@ -141,6 +141,8 @@ type Contacts interface {
 	// ContactByHandle and ContactByID return ok false for an unknown one.
 	ContactByHandle(ctx context.Context, handle Handle) (c ContactRecord, ok bool, err error)
 	ContactByID(ctx context.Context, network string, id RemoteID) (c ContactRecord, ok bool, err error)
+	// ListedContacts returns those on an account's list, by handle.
+	ListedContacts(ctx context.Context, account Handle, list msnp.List) (map[Handle]ContactRecord, error)
 	// AddContact stores a new tie. [ErrHandleTaken] means that the handle
 	// belongs to another contact or to an account. Storing the same tie
 	// again changes nothing but the name.
@@ -165,8 +167,15 @@ type InboxEntry struct {
 	ID      int64 // given by the store; rises with arrival
 	Account Handle
 	Network string
-	Handle  Handle // whose message it is, as a contact
+	Handle  Handle // the contact in whose window it belongs: a person, or a room
+	// Speaker is who speaks in a room; empty where it is the contact.
+	Speaker Handle
+	// Message has its text as it is to be shown: what it does to another
+	// message, and its links, are in the text already, and stored nowhere else.
 	Message MessageReceived
+	// Quote is how later messages that refer to this one may quote it; not
+	// read back.
+	Quote string
 }
 
 // Inbox stores incoming messages until a client has taken them.

@@ -41,7 +41,10 @@ type user struct {
 	windows   windows
 	arrivals  arrivals
 	links     []*link
-	toldDown  map[*link]bool // networks of which the user knows that they are down
+	toldDown  map[*link]bool          // networks of which the user knows that they are down
+	toldFull  bool                    // knows that a network's contact list is too long
+	removed   map[Handle]*remoteState // contacts taken off FL a moment ago, who may come back under another name
+	lastTalk  Handle                  // with whom the user talked last
 }
 
 // errSignedOut answers what comes after a session has ended.
@@ -109,13 +112,13 @@ func (u *user) load(ctx context.Context) error {
 	for list, members := range lists {
 		u.lists[list] = newRoll(members)
 	}
-	if len(u.gateway.Networks) > 0 {
+	if len(u.gateway.Networks) > 0 && len(u.lists[msnp.Forward].entries) > 0 {
+		contacts, err := storage.ListedContacts(ctx, u.handle, msnp.Forward)
+		if err != nil {
+			return fmt.Errorf("read contacts: %w", err)
+		}
 		for _, e := range u.lists[msnp.Forward].entries {
-			c, ok, err := storage.ContactByHandle(ctx, e.Handle)
-			if err != nil {
-				return fmt.Errorf("read contact: %w", err)
-			}
-			if ok {
+			if c, ok := contacts[e.Handle]; ok {
 				e.remote = u.remoteOf(c)
 			}
 		}
@@ -123,6 +126,7 @@ func (u *user) load(ctx context.Context) error {
 	for _, l := range u.links {
 		u.followAll(l)
 	}
+	u.wakeRosters()
 	return u.loadArrivals(ctx)
 }
 
@@ -147,6 +151,9 @@ func (u *user) end() {
 		u.closed = true
 		u.cancel()
 		u.changeStatus(msnp.Offline)
+		for _, l := range u.links { // also without a status, a roster may have been asked for
+			l.presence.want(presenceOf(msnp.Offline))
+		}
 		u.windows.closeAll()
 		u.arrivals.stop()
 	})
@@ -315,7 +322,10 @@ func (u *user) remoteOf(c ContactRecord) *remoteState {
 // statusOf returns the status to show for a contact on a network. One of whom
 // the network has said nothing yet is not shown: it will shortly.
 func (u *user) statusOf(r *remoteState) msnp.Status {
-	if !r.told {
+	switch {
+	case r.room && r.link != nil && r.presence.Show == Unknown:
+		return msnp.Online // a room is there as long as its network is
+	case !r.told:
 		return msnp.Offline
 	}
 	return u.gateway.Presence.show(r.presence, r.active, time.Now())

@@ -27,6 +27,24 @@ func (w *windows) open(h Handle, s *seat) {
 	w.byContact[h] = append(w.byContact[h], s)
 }
 
+// split notes that a window with some contacts is not where each of them alone
+// is talked with any more: they have become a group.
+func (w *windows) split(contacts []Handle, s *seat) {
+	for _, h := range contacts {
+		w.forget(h, s)
+	}
+}
+
+// forget takes a window from a contact.
+func (w *windows) forget(h Handle, s *seat) {
+	seats := slices.DeleteFunc(w.byContact[h], func(other *seat) bool { return other == s })
+	if len(seats) > 0 {
+		w.byContact[h] = seats
+	} else {
+		delete(w.byContact, h)
+	}
+}
+
 // find returns the seat that was used last for talking with a contact; nil if
 // there is none.
 func (w *windows) find(h Handle) *seat {
@@ -39,14 +57,9 @@ func (w *windows) find(h Handle) *seat {
 
 // leave forgets a seat.
 func (w *windows) leave(s *seat) {
-	gone := func(other *seat) bool { return other == s }
-	w.seats = slices.DeleteFunc(w.seats, gone)
-	for h, seats := range w.byContact {
-		if seats = slices.DeleteFunc(seats, gone); len(seats) > 0 {
-			w.byContact[h] = seats
-		} else {
-			delete(w.byContact, h)
-		}
+	w.seats = slices.DeleteFunc(w.seats, func(other *seat) bool { return other == s })
+	for h := range w.byContact {
+		w.forget(h, s)
 	}
 }
 

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"papillon/msnp/body"
 	"papillon/msnp/wire"
 )
 
@@ -25,7 +24,7 @@ type login struct {
 
 // handleVER chooses the dialect; draft-movva-00 §7.1.
 func (c *conn) handleVER(req *request) error {
-	if c.dialect != nil {
+	if c.dialect != nil || c.versionOnly {
 		return Errorf(CodeNotExpected, "second VER")
 	}
 	if len(req.args) == 0 {
@@ -35,6 +34,10 @@ func (c *conn) handleVER(req *request) error {
 	c.sendLine(append([]string{"VER", req.trID}, answer...)...)
 	if chosen == nil {
 		c.log().Info().Strs("offered", req.args).Msg("No dialect in common")
+		if answer[0] == clientVersioning {
+			c.versionOnly = true
+			return nil
+		}
 		return errEnd
 	}
 	c.dialect = chosen
@@ -64,7 +67,10 @@ func laterINF(n *notification, req *request) error { return n.handleINF(req) }
 // it comes with a cookie, to a switchboard (§8.2). Clients may skip VER and INF
 // (gaim after a referral, libmsn always INF), so the words themselves tell.
 func (c *conn) handleUSR(req *request) error {
-	if !strings.EqualFold(req.args[0], securityPackage) {
+	switch {
+	case c.versionOnly:
+		return Errorf(CodeNotExpected, "USR without a dialect in common")
+	case !strings.EqualFold(req.args[0], securityPackage):
 		return c.enterSwitchboard(req)
 	}
 	if len(req.args) < 3 {
@@ -90,9 +96,13 @@ func (c *conn) challenge(req *request) error {
 		return errEnd
 	}
 	if c.dialect == nil {
-		c.dialect = &dialects[len(dialects)-1] // the draft's own, for who skips VER
+		c.dialect = draftDialect
 	}
-	c.login = login{handle: wire.DecodeName(req.args[2]), challenge: newChallenge()}
+	typed := wire.DecodeName(req.args[2])
+	if there := c.server.referral(c.addr, typed); there != "" {
+		return c.refer(req, there)
+	}
+	c.login = login{handle: typed, challenge: newChallenge()}
 	c.sendLine("USR", req.trID, securityPackage, "S", c.login.challenge)
 	return nil
 }
@@ -129,12 +139,13 @@ func (c *conn) authenticate(req *request) error {
 // came, which may be another form of the user's.
 func (c *conn) openSession(req *request, who Member, typed string) error {
 	n := &notification{conn: c, user: who, typed: typed}
+	n.groups.serial = n.lastSerial
 	client := Client{Dialect: c.dialect.number, Addr: c.addr}
 	session, err := c.server.options.Backend.Open(c.ctx, who.Handle, client, n)
 	if err != nil {
 		return fmt.Errorf("open session of %s: %w", who.Handle, err)
 	}
-	n.session = session
+	n.session, n.groups.session = session, session
 	c.ns = n
 	n.welcome(req.trID)
 	c.setLog(c.log().With().Str("handle", string(who.Handle)).Logger())
@@ -149,13 +160,9 @@ func (c *conn) openSession(req *request, who Member, typed string) error {
 // line and throw away what came with it (Kopete's first), so USR OK goes in a
 // write of its own.
 func (n *notification) welcome(trID string) {
-	d := n.dialect
-	n.sendLine(append([]string{"USR", trID, "OK"}, d.signedIn(string(n.user.Handle), d.encode(n.user.Name))...)...)
+	n.out.send(func(b []byte) []byte { return n.dialect.appendSignedIn(b, trID, n.user) }, nil)
 	n.out.flush()
-	profile := body.NewProfile([]body.Field{
-		{Name: "LoginTime", Value: strconv.FormatInt(time.Now().Unix(), 10)},
-		{Name: "EmailEnabled", Value: "0"},
-	}).Append(nil)
+	profile := n.dialect.profileMessage(n.user, time.Now())
 	n.out.send(func(b []byte) []byte {
 		return wire.AppendPayload(b, profile, "MSG", "Hotmail", "Hotmail")
 	}, nil)

@@ -177,6 +177,13 @@ type Properties struct {
 	Privacy Privacy
 	// Lists holds the entries of FL, AL, BL and RL, indexed by [List].
 	Lists [4][]Member
+	// Groups are those of the contact list; see [GroupKeeper]. A backend that
+	// knows none leaves it empty: everybody is in "Other Contacts" then.
+	Groups Groups
+	// Phones are the user's own numbers, ContactPhones those of his contacts on
+	// FL; see [PhoneKeeper]. Both may be nil.
+	Phones        Phones
+	ContactPhones map[Handle]Phones
 }
 
 // ListChange is one entry put on a list or taken off it.
@@ -185,6 +192,8 @@ type ListChange struct {
 	Serial uint32
 	// Contact is the entry; its name is unused in removals.
 	Contact Member
+	// Group is, for FL, the group that the contact was put into or taken out of.
+	Group uint32
 }
 
 // ContactStatus is a contact's status as the user may see it.

@@ -18,6 +18,17 @@ type request struct {
 	payload []byte
 }
 
+// handle returns the word that names somebody. Miranda 0.1 escapes the percent sign
+// in it, others the @; everything else that looks like an escape stays, since the
+// percent sign stands in handles of other networks (bob%matrix.org@hotmail.com).
+func (r *request) handle(i int) string {
+	word := r.args[i]
+	if strings.IndexByte(word, '%') < 0 {
+		return word
+	}
+	return strings.ReplaceAll(strings.ReplaceAll(word, "%40", "@"), "%25", "%")
+}
+
 // command is a row of the dispatch table: what is common to all commands is
 // checked here, once, and the handlers only see what has passed.
 type command struct {
@@ -28,8 +39,9 @@ type command struct {
 	// tolerated: gaim sends a handle too many in REM, MSN.pm a blank at the
 	// end of INF.
 	args int
-	// payload says that the last of those words counts the bytes that follow.
-	payload bool
+	// payload says that the last of those words counts the bytes that follow,
+	// mayPayload that the word behind them does if it is there.
+	payload, mayPayload bool
 	// slow commands may wait for a network; what is pushed meanwhile is not
 	// held back for them.
 	slow bool
@@ -59,8 +71,25 @@ var commands = map[string]command{
 	"REA": {spec: "draft-movva-00, note before the text", args: 2, notification: (*notification).handleREA},
 	"CHG": {spec: "draft-movva-00 §7.7", args: 1, notification: (*notification).handleCHG},
 	"XFR": {spec: "draft-movva-00 §8.1", args: 1, notification: (*notification).handleXFR},
-	"CVR": {spec: "MSN Messenger 1.0", args: 6, notification: (*notification).handleCVR},
+
+	// What the draft leaves out and clients send. PRP came with MSNP5, QRY with
+	// MSNP6, the four for groups with MSNP7; whoever else sends them is answered all
+	// the same.
+	"CVR": {spec: "MSN Messenger 1.0", args: 6, fresh: (*conn).handleCVR, notification: laterCVR},
+	"CVQ": {spec: "MSN Messenger 1.0", args: 6, fresh: (*conn).handleCVQ},
 	"PNG": {spec: "MSN Messenger 1.0", plain: true, notification: (*notification).handlePNG},
+	"URL": {spec: "MSN Messenger 1.0", args: 1, notification: (*notification).handleURL},
+	"FND": {spec: "MSN Messenger 1.0", args: 1, notification: (*notification).handleFND},
+	"SND": {spec: "MSN Messenger 1.0", args: 1, notification: (*notification).handleSND},
+	"SDC": {spec: "MSNP5", args: 7, mayPayload: true, notification: (*notification).handleSND},
+	"PAG": {spec: "MSNP5", args: 2, payload: true, notification: (*notification).handlePAG},
+	"IMS": {spec: "MSNP3", args: 1, notification: (*notification).handleIMS},
+	"PRP": {spec: "MSNP5", args: 1, notification: (*notification).handlePRP},
+	"QRY": {spec: "MSNP6", args: 2, payload: true, notification: (*notification).handleQRY},
+	"LSG": {spec: "MSNP7", notification: (*notification).handleLSG},
+	"ADG": {spec: "MSNP7", args: 1, notification: (*notification).handleADG},
+	"REG": {spec: "MSNP7", args: 2, notification: (*notification).handleREG},
+	"RMG": {spec: "MSNP7", args: 1, notification: (*notification).handleRMG},
 
 	"CAL": {spec: "draft-movva-00 §8.3", args: 1, slow: true, switchboard: (*switchboard).handleCAL},
 	"MSG": {spec: "draft-movva-00 §8.7", args: 2, payload: true, switchboard: (*switchboard).handleMSG},
@@ -119,10 +148,17 @@ func (c *conn) parse(cmd command, words []string) (*request, error) {
 	if len(req.args) < cmd.args {
 		return req, c.unparsable(cmd, Errorf(CodeFieldsMissing, "%s lacks words", req.name))
 	}
-	if !cmd.payload {
+	counter := cmd.args - 1
+	switch {
+	case cmd.mayPayload && len(req.args) > cmd.args:
+		counter = cmd.args
+	case !cmd.payload:
 		return req, nil
 	}
-	length, ok := wire.ParseLength(req.args[cmd.args-1])
+	length, ok := wire.ParseLength(req.args[counter])
+	if !ok && cmd.mayPayload {
+		return req, errors.Join(errGarbage, Errorf(CodeSyntax, "%s has no length", req.name))
+	}
 	if !ok {
 		return req, c.unparsable(cmd, Errorf(CodeSyntax, "%s has no length", req.name))
 	}

@@ -38,12 +38,14 @@ type conn struct {
 	cancel context.CancelFunc
 	pace   *rate.Limiter // nil without limits.commands_per_second
 
-	dialect  *dialect      // set by VER
-	login    login         // between USR I and USR S
-	ns       *notification // set when this became a notification connection
-	sb       *switchboard  // set when this became a switchboard connection
-	mistakes int           // in a row
-	active   atomic.Int64  // Unix nanoseconds of the last message either way
+	dialect *dialect // set by VER
+	// versionOnly is set by a VER that had nothing in common but CVR0.
+	versionOnly bool
+	login       login         // between USR I and USR S
+	ns          *notification // set when this became a notification connection
+	sb          *switchboard  // set when this became a switchboard connection
+	mistakes    int           // in a row
+	active      atomic.Int64  // Unix nanoseconds of the last message either way
 }
 
 // newConn makes a connection; serve runs it.

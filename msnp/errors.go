@@ -19,13 +19,24 @@ const (
 	CodeNotOnList           Code = 216
 	// CodeNotOnline is not in the draft; every client since 1.0 knows it as
 	// the answer to a CAL that reaches nobody.
-	CodeNotOnline             Code = 217
-	CodeAlreadyInMode         Code = 218
-	CodeInOppositeList        Code = 219
-	CodeSwitchboardFailed     Code = 280
-	CodeFieldsMissing         Code = 300
-	CodeNotLoggedIn           Code = 302
-	CodeInternalServer        Code = 500
+	CodeNotOnline      Code = 217
+	CodeAlreadyInMode  Code = 218
+	CodeInOppositeList Code = 219
+	// These came with the groups of MSNP7. A group that does not exist is 231
+	// where a contact is to be put into it, else 224.
+	CodeTooManyGroups     Code = 223
+	CodeNoSuchGroup       Code = 224
+	CodeNotInGroup        Code = 225
+	CodeGroupExists       Code = 228
+	CodeGroupNameTooLong  Code = 229
+	CodeGroupZero         Code = 230
+	CodeNoGroupToAdd      Code = 231
+	CodeSwitchboardFailed Code = 280
+	CodeFieldsMissing     Code = 300
+	CodeNotLoggedIn       Code = 302
+	CodeInternalServer    Code = 500
+	// CodeChallengeFailed answers a wrong QRY; MSNP6 and later.
+	CodeChallengeFailed       Code = 540
 	CodeServerBusy            Code = 600
 	CodeServerUnavailable     Code = 601
 	CodeServerGoingDown       Code = 604
@@ -52,7 +63,7 @@ func Errorf(code Code, format string, args ...any) *Error {
 func (e *Error) Error() string { return fmt.Sprintf("%s (%d)", e.Reason, e.Code) }
 
 // closes says whether the connection ends after this code: the client either
-// failed to prove who it is or does not speak the protocol.
+// failed to prove who or what it is or does not speak the protocol.
 func (e *Error) closes() bool {
-	return e.Code == CodeAuthenticationFailed || e.Code == CodeNotExpected
+	return e.Code == CodeAuthenticationFailed || e.Code == CodeNotExpected || e.Code == CodeChallengeFailed
 }

@@ -59,6 +59,19 @@ func addrOf(nc net.Conn) netip.Addr {
 	return ap.Addr().Unmap()
 }
 
+// whose returns what limits per address count by: an IPv4 address, or the /64 of an
+// IPv6 one, since that is what one subscriber has.
+func whose(addr netip.Addr) netip.Addr {
+	if !addr.Is6() {
+		return addr
+	}
+	prefix, err := addr.Prefix(64)
+	if err != nil {
+		return addr
+	}
+	return prefix.Addr()
+}
+
 // signInLimiter bounds the sign-in attempts of each address.
 type signInLimiter struct {
 	perMinute int
@@ -76,6 +89,7 @@ func (l *signInLimiter) allow(addr netip.Addr) bool {
 	if l.perMinute <= 0 {
 		return true
 	}
+	addr = whose(addr)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.sweep(time.Now())

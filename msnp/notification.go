@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"papillon/msnp/wire"
 )
@@ -15,6 +16,15 @@ type notification struct {
 	session Session
 	status  Status // as last set; belongs to the reader
 	typed   string // the handle as the client sent it to sign in
+	groups  ownGroups
+	phones  Phones // set by a client whose session keeps none; belongs to the reader
+	// asked says that CHL was sent; challenge is what QRY has to answer.
+	asked     bool
+	challenge string
+	// serial is the newest one that the client was told.
+	serial atomic.Uint32
+	// mute is set by IMS OFF: no calls either way.
+	mute atomic.Bool
 
 	mu   sync.Mutex
 	user Member // the name changes with REA
@@ -31,6 +41,19 @@ func (n *notification) member() Member {
 	defer n.mu.Unlock()
 	return n.user
 }
+
+// noteSerial remembers a serial that the client is told. Safe from any goroutine.
+func (n *notification) noteSerial(serial uint32) {
+	for {
+		last := n.serial.Load()
+		if serial <= last || n.serial.CompareAndSwap(last, serial) {
+			return
+		}
+	}
+}
+
+// lastSerial returns the newest one.
+func (n *notification) lastSerial() uint32 { return n.serial.Load() }
 
 // ended says whether the session has ended. Safe from any goroutine.
 func (n *notification) ended() bool {
@@ -65,24 +88,15 @@ func (n *notification) handleSYN(req *request) error {
 		return Errorf(CodeInvalidParameter, "SYN serial %q", req.args[0])
 	}
 	return n.session.Properties(n.ctx, func(p Properties) {
-		n.out.send(func(b []byte) []byte { return n.appendProperties(b, req.trID, uint32(have), p) }, nil)
+		p = n.withOwn(p)
+		n.out.send(func(b []byte) []byte {
+			b = appendReply(b, "SYN", req.trID, number(p.Serial))
+			if uint32(have) == p.Serial {
+				return b
+			}
+			return n.dialect.appendProperties(b, req.trID, p)
+		}, nil)
 	})
-}
-
-// appendProperties appends the answer to SYN. The order of the lists is the
-// draft's; gaim and aMSN depend on it, and on empty lists being marked.
-func (n *notification) appendProperties(b []byte, trID string, have uint32, p Properties) []byte {
-	serial := strconv.FormatUint(uint64(p.Serial), 10)
-	b = appendReply(b, "SYN", trID, serial)
-	if have == p.Serial {
-		return b
-	}
-	b = appendReply(b, "GTC", trID, serial, string(p.Prompt))
-	b = appendReply(b, "BLP", trID, serial, string(p.Privacy))
-	for list, entries := range p.Lists {
-		b = n.dialect.appendList(b, trID, List(list), p.Serial, entries)
-	}
-	return b
 }
 
 // handleLST sends one list; draft-movva-00 §7.6.
@@ -92,9 +106,8 @@ func (n *notification) handleLST(req *request) error {
 		return Errorf(CodeInvalidParameter, "LST of %q", req.args[0])
 	}
 	return n.session.Properties(n.ctx, func(p Properties) {
-		n.out.send(func(b []byte) []byte {
-			return n.dialect.appendList(b, req.trID, list, p.Serial, p.Lists[list])
-		}, nil)
+		p = n.withOwn(p)
+		n.out.send(func(b []byte) []byte { return n.dialect.appendList(b, req.trID, list, p, false) }, nil)
 	})
 }
 
@@ -106,7 +119,8 @@ func (n *notification) handleGTC(req *request) error {
 		return Errorf(CodeInvalidParameter, "GTC %q", req.args[0])
 	}
 	return n.session.SetPrompt(n.ctx, mode, func(serial uint32) {
-		n.sendLine("GTC", req.trID, strconv.FormatUint(uint64(serial), 10), string(mode))
+		n.noteSerial(serial)
+		n.sendLine("GTC", req.trID, number(serial), string(mode))
 	})
 }
 
@@ -116,22 +130,9 @@ func (n *notification) handleBLP(req *request) error {
 		return Errorf(CodeInvalidParameter, "BLP %q", req.args[0])
 	}
 	return n.session.SetPrivacy(n.ctx, mode, func(serial uint32) {
-		n.sendLine("BLP", req.trID, strconv.FormatUint(uint64(serial), 10), string(mode))
+		n.noteSerial(serial)
+		n.sendLine("BLP", req.trID, number(serial), string(mode))
 	})
-}
-
-// handleCVR tells the client that its own version is current, so that it shows
-// no upgrade box.
-func (n *notification) handleCVR(req *request) error {
-	build := req.args[5]
-	n.sendLine("CVR", req.trID, build, build, build, "http://localhost/", "http://localhost/")
-	return nil
-}
-
-// handlePNG answers a client's keepalive.
-func (n *notification) handlePNG(*request) error {
-	n.sendLine("QNG")
-	return nil
 }
 
 // SignOut implements [Notifier].
@@ -140,7 +141,7 @@ func (n *notification) SignOut(reason Reason) { n.endSession(reason) }
 // Ring implements [Notifier]; draft-movva-00 §8.4.
 func (n *notification) Ring(r Ring) {
 	tk := &ticket{user: n.member().Handle, session: n, ring: &r}
-	if n.ended() {
+	if n.ended() || n.mute.Load() {
 		tk.expire()
 		return
 	}
@@ -151,7 +152,7 @@ func (n *notification) Ring(r Ring) {
 		}
 		return
 	}
-	n.sendLine("RNG", strconv.FormatUint(uint64(r.ID), 10), n.address(), cookiePackage, cookie,
+	n.sendLine("RNG", number(r.ID), n.address(), cookiePackage, cookie,
 		string(r.Caller.Handle), n.dialect.encode(r.Caller.Name))
 }
 
@@ -163,7 +164,7 @@ func (n *notification) handleXFR(req *request) error {
 	if req.args[0] != "SB" {
 		return Errorf(CodeInvalidParameter, "XFR to %q", req.args[0])
 	}
-	if !n.status.Visible() {
+	if !n.status.Visible() || n.mute.Load() {
 		return Errorf(CodeNotAllowedWhenOffline, "XFR SB while not online")
 	}
 	cookie := n.server.tickets.issue(&ticket{user: n.member().Handle, session: n})

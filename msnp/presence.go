@@ -9,6 +9,7 @@ func (n *notification) handleCHG(req *request) error {
 	if !ok {
 		return Errorf(CodeInvalidParameter, "status %q", req.args[0])
 	}
+	defer n.ask()
 	return n.session.SetStatus(n.ctx, status, func(initial []ContactStatus) {
 		n.status = status
 		if status != Offline {

@@ -22,6 +22,18 @@ type Options struct {
 	// PublicAddress is the host:port that XFR and RNG name. Empty: the address
 	// that the client itself dialled, which it is sure to reach.
 	PublicAddress string
+	// ReferTo makes this a dispatch server (draft-movva-00 §7.4): who begins to
+	// sign in is told XFR NS with this host:port. Whoever comes back within a
+	// minute is signed in where he is, so that it may name this very server, and
+	// so that clients that ignore the port (MSN.pm) get in. Empty: nobody is
+	// referred.
+	ReferTo string
+	// Challenge asks the clients of MSNP6 and later CHL after their first CHG.
+	// Nobody has to answer, but a wrong answer ends the connection.
+	Challenge bool
+	// WebPage is the address of a page that CVR, CVQ and URL name where the
+	// original service named its own; empty for http://localhost/.
+	WebPage string
 	// Log takes what happens on connections. Message texts and digests never
 	// appear in it.
 	Log zerolog.Logger
@@ -41,9 +53,10 @@ type Limits struct {
 	// come at once; at least 1.
 	CommandsPerSecond int
 	CommandBurst      int
-	// SignInsPerMinute bounds the sign-in attempts of one address.
+	// SignInsPerMinute bounds the sign-in attempts of one address, or of the /64
+	// that an IPv6 address is in.
 	SignInsPerMinute int
-	// ConnectionsPerAddress bounds the open connections of one address.
+	// ConnectionsPerAddress bounds the open connections of one address, likewise.
 	ConnectionsPerAddress int
 	// SendQueue is how many bytes may wait for a client that does not read;
 	// one more and it is dropped.
@@ -61,6 +74,7 @@ type Server struct {
 	ctx      context.Context // ends when connections are to be cut
 	cancel   context.CancelFunc
 	tickets  tickets
+	referred referrals
 	signIns  signInLimiter
 	stats    counters
 	handlers sync.WaitGroup // one for each connection
@@ -80,6 +94,7 @@ func New(options Options) *Server {
 		ctx:       ctx,
 		cancel:    cancel,
 		tickets:   tickets{open: make(map[string]*ticket)},
+		referred:  referrals{until: make(map[referral]time.Time)},
 		signIns:   newSignInLimiter(options.Limits.SignInsPerMinute),
 		listeners: make(map[net.Listener]struct{}),
 		conns:     make(map[*conn]struct{}),
@@ -144,10 +159,10 @@ func (s *Server) admit(nc net.Conn) (*conn, error) {
 	if s.closing {
 		return nil, ErrServerClosed
 	}
-	if limit := s.options.Limits.ConnectionsPerAddress; limit > 0 && s.perAddr[c.addr] >= limit {
+	if limit := s.options.Limits.ConnectionsPerAddress; limit > 0 && s.perAddr[whose(c.addr)] >= limit {
 		return nil, fmt.Errorf("limits.connections_per_address: %d connections are open from this address", limit)
 	}
-	s.perAddr[c.addr]++
+	s.perAddr[whose(c.addr)]++
 	s.conns[c] = struct{}{}
 	s.handlers.Add(1)
 	s.stats.connections.Add(1)
@@ -159,8 +174,9 @@ func (s *Server) dismiss(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.conns, c)
-	if s.perAddr[c.addr]--; s.perAddr[c.addr] == 0 {
-		delete(s.perAddr, c.addr)
+	addr := whose(c.addr)
+	if s.perAddr[addr]--; s.perAddr[addr] == 0 {
+		delete(s.perAddr, addr)
 	}
 	s.stats.connections.Add(-1)
 }

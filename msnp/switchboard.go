@@ -26,8 +26,8 @@ func (s *switchboard) handleOUT(*request) error { return errEnd }
 
 // handleCAL calls somebody into the conversation; draft-movva-00 §8.3.
 func (s *switchboard) handleCAL(req *request) error {
-	return s.conversation.Invite(s.ctx, req.args[0], func() {
-		s.sendLine("CAL", req.trID, "RINGING", strconv.FormatUint(uint64(s.conversation.ID()), 10))
+	return s.conversation.Invite(s.ctx, req.handle(0), func() {
+		s.sendLine("CAL", req.trID, "RINGING", number(s.conversation.ID()))
 	})
 }
 

@@ -5,23 +5,47 @@ import (
 	"database/sql"
 	"errors"
 
+	"go.mau.fi/util/dbutil"
+
 	"papillon/bridge"
+	"papillon/msnp"
 )
 
 // ContactByHandle is part of [bridge.Contacts].
 func (s *Store) ContactByHandle(ctx context.Context, handle bridge.Handle) (c bridge.ContactRecord, ok bool, err error) {
-	c, ok, err = s.contact(ctx, `SELECT handle, network, remote_id, name FROM contact WHERE handle=$1`, fold(handle))
+	c, ok, err = s.contact(ctx, `SELECT handle, network, remote_id, name, room FROM contact WHERE handle=$1`, fold(handle))
 	return c, ok, wrap(err, "read contact %s", handle)
 }
 
 // ContactByID is part of [bridge.Contacts].
 func (s *Store) ContactByID(ctx context.Context, network string, id bridge.RemoteID) (c bridge.ContactRecord, ok bool, err error) {
-	c, ok, err = s.contact(ctx, `SELECT handle, network, remote_id, name FROM contact WHERE network=$1 AND remote_id=$2`, network, string(id))
+	c, ok, err = s.contact(ctx, `SELECT handle, network, remote_id, name, room FROM contact WHERE network=$1 AND remote_id=$2`, network, string(id))
 	return c, ok, wrap(err, "read %s contact %s", network, id)
 }
 
+// ListedContacts is part of [bridge.Contacts].
+func (s *Store) ListedContacts(ctx context.Context, account bridge.Handle, list msnp.List) (map[bridge.Handle]bridge.ContactRecord, error) {
+	contacts, err := collect(ctx, s, scanContact, `
+		SELECT contact.handle, contact.network, contact.remote_id, contact.name, contact.room
+		FROM list_entry JOIN contact ON contact.handle=list_entry.handle WHERE list_entry.account=$1 AND list_entry.list=$2
+	`, fold(account), list)
+	if err != nil {
+		return nil, wrap(err, "read contacts of %s", account)
+	}
+	byHandle := make(map[bridge.Handle]bridge.ContactRecord, len(contacts))
+	for _, c := range contacts {
+		byHandle[c.Handle] = c
+	}
+	return byHandle, nil
+}
+
+func scanContact(row dbutil.Scannable) (c bridge.ContactRecord, err error) {
+	err = row.Scan(&c.Handle, &c.Network, &c.ID, &c.Name, &c.Room)
+	return c, err
+}
+
 func (s *Store) contact(ctx context.Context, query string, args ...any) (c bridge.ContactRecord, ok bool, err error) {
-	err = s.db.QueryRow(ctx, query, args...).Scan(&c.Handle, &c.Network, &c.ID, &c.Name)
+	c, err = scanContact(s.db.QueryRow(ctx, query, args...))
 	if errors.Is(err, sql.ErrNoRows) {
 		return bridge.ContactRecord{}, false, nil
 	} else if err != nil {
@@ -47,7 +71,7 @@ func (s *Store) AddContact(ctx context.Context, c bridge.ContactRecord) error {
 			return err
 		}
 		if ok && present.Network == c.Network && present.ID == c.ID {
-			_, err = s.exec(ctx, `UPDATE contact SET name=$2 WHERE handle=$1`, string(c.Handle), c.Name)
+			_, err = s.exec(ctx, `UPDATE contact SET name=$2, room=$3 WHERE handle=$1`, string(c.Handle), c.Name, c.Room)
 			return err
 		}
 		if ok {
@@ -66,9 +90,9 @@ func (s *Store) insertContact(ctx context.Context, c bridge.ContactRecord) error
 		return err
 	}
 	added, err := s.exec(ctx, `
-		INSERT INTO contact (handle, network, remote_id, name) VALUES ($1, $2, $3, $4)
+		INSERT INTO contact (handle, network, remote_id, name, room) VALUES ($1, $2, $3, $4, $5)
 		ON CONFLICT (network, remote_id) DO NOTHING
-	`, string(c.Handle), c.Network, string(c.ID), c.Name)
+	`, string(c.Handle), c.Network, string(c.ID), c.Name, c.Room)
 	if err == nil && added == 0 {
 		err = ErrContactTied
 	}

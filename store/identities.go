@@ -46,6 +46,9 @@ func (s *Store) SetIdentity(ctx context.Context, identity bridge.IdentityRecord)
 		sealed = s.sealer.seal(identity.Credentials, identityPlace(identity)...)
 	}
 	err := s.write(ctx, func(ctx context.Context) error {
+		if err := s.forgetOther(ctx, identity); err != nil {
+			return err
+		}
 		if _, err := s.exec(ctx, `
 			INSERT INTO identity (account, network, kind, remote_id, credentials) VALUES ($1, $2, $3, $4, $5)
 			ON CONFLICT (account, network) DO UPDATE
@@ -56,6 +59,29 @@ func (s *Store) SetIdentity(ctx context.Context, identity bridge.IdentityRecord)
 		return s.noteChange(ctx, identity.Account, bridge.IdentityChanged)
 	})
 	return wrap(err, "set %s identity of %s", identity.Network, identity.Account)
+}
+
+// forgetOther removes what was remembered for somebody else: another identity
+// has other chats, and another place in another archive.
+func (s *Store) forgetOther(ctx context.Context, next bridge.IdentityRecord) error {
+	var same bool
+	err := s.db.QueryRow(ctx, `
+		SELECT EXISTS (SELECT 1 FROM identity WHERE account=$1 AND network=$2 AND kind=$3 AND remote_id=$4)
+	`, fold(next.Account), next.Network, next.Kind, string(next.ID)).Scan(&same)
+	if err != nil || same {
+		return err
+	}
+	return s.forgetNetwork(ctx, next.Account, next.Network)
+}
+
+// forgetNetwork removes what was remembered for an account on a network.
+func (s *Store) forgetNetwork(ctx context.Context, account bridge.Handle, network string) error {
+	for _, table := range [...]string{"network_memory", "direct_chat"} {
+		if _, err := s.exec(ctx, `DELETE FROM `+table+` WHERE account=$1 AND network=$2`, fold(account), network); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // RemoveIdentity takes an account off a network. What waits in the outbox for
@@ -74,6 +100,9 @@ func (s *Store) RemoveIdentity(ctx context.Context, handle bridge.Handle, networ
 			return ErrNoIdentity
 		}
 		if _, err = s.exec(ctx, `DELETE FROM outbox WHERE account=$1 AND network=$2`, fold(handle), network); err != nil {
+			return err
+		}
+		if err = s.forgetNetwork(ctx, handle, network); err != nil {
 			return err
 		}
 		return s.noteChange(ctx, handle, bridge.IdentityChanged)

@@ -3,16 +3,17 @@ package store
 import (
 	"context"
 	"database/sql"
-	"time"
 
 	"go.mau.fi/util/dbutil"
 
 	"papillon/bridge"
+	"papillon/bridge/text"
 )
 
 // InboxAdd is part of [bridge.Inbox]. The id is 0 when fresh is false. A message
-// without an id is always fresh. Message ids are remembered for [SeenFor] and
-// for as long as the message waits. The error is [bridge.ErrNoAccount].
+// without an id is always fresh. Message ids and quotes are remembered for
+// [SeenFor] and for as long as the message waits. The error is
+// [bridge.ErrNoAccount].
 func (s *Store) InboxAdd(ctx context.Context, entry bridge.InboxEntry) (id int64, fresh bool, err error) {
 	err = s.write(ctx, func(ctx context.Context) error {
 		if fresh, err = s.remember(ctx, entry); err != nil || !fresh {
@@ -20,10 +21,11 @@ func (s *Store) InboxAdd(ctx context.Context, entry bridge.InboxEntry) (id int64
 		}
 		m := entry.Message
 		_, err = s.returning(ctx, []any{&id}, `
-			INSERT INTO inbox (account, network, handle, message_id, chat_contact, chat_group, from_id, from_name, kind, text, sent)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING id
+			INSERT INTO inbox (account, network, handle, message_id, chat_contact, chat_group, from_id, from_name,
+				speaker, own, kind, text, style, sent)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) RETURNING id
 		`, fold(entry.Account), entry.Network, fold(entry.Handle), m.ID, string(m.Chat.Contact), m.Chat.Group,
-			string(m.From.ID), m.From.Name, string(m.Kind), m.Text, millis(m.Sent))
+			string(m.From.ID), m.From.Name, fold(entry.Speaker), m.Own, string(m.Kind), m.Text, m.Style.String(), millis(m.Sent))
 		return err
 	})
 	if err != nil {
@@ -35,20 +37,30 @@ func (s *Store) InboxAdd(ctx context.Context, entry bridge.InboxEntry) (id int64
 // remember notes that the account has had a message; fresh is false if it has
 // had it before.
 func (s *Store) remember(ctx context.Context, entry bridge.InboxEntry) (fresh bool, err error) {
-	if entry.Message.ID == "" {
+	m := entry.Message
+	if m.ID == "" {
 		return true, nil
 	}
-	added, err := s.exec(ctx, `
-		INSERT INTO seen_message (account, network, message_id, seen) VALUES ($1, $2, $3, $4)
-		ON CONFLICT (account, network, message_id) DO NOTHING
-	`, fold(entry.Account), entry.Network, entry.Message.ID, time.Now().UnixMilli())
-	return added > 0, err
+	seen := seenMessage{entry.Account, entry.Network, m.ID, m.Chat, m.Ref, m.From.Name, entry.Quote}
+	if seen.ref == "" {
+		seen.ref = m.ID
+	}
+	if m.Own {
+		seen.author = ""
+	}
+	fresh, err = s.see(ctx, seen)
+	if err == nil && !fresh && m.Own && m.Ref != "" {
+		_, err = s.exec(ctx, `UPDATE seen_message SET ref=$4 WHERE account=$1 AND network=$2 AND message_id=$3`,
+			fold(entry.Account), entry.Network, m.ID, m.Ref)
+	}
+	return fresh, err
 }
 
 // InboxOf is part of [bridge.Inbox].
 func (s *Store) InboxOf(ctx context.Context, account bridge.Handle) ([]bridge.InboxEntry, error) {
 	entries, err := collect(ctx, s, scanInbox, `
-		SELECT id, account, network, handle, message_id, chat_contact, chat_group, from_id, from_name, kind, text, sent
+		SELECT id, account, network, handle, message_id, chat_contact, chat_group, from_id, from_name,
+			speaker, own, kind, text, style, sent
 		FROM inbox WHERE account=$1 ORDER BY id
 	`, fold(account))
 	return entries, wrap(err, "read messages for %s", account)
@@ -56,9 +68,11 @@ func (s *Store) InboxOf(ctx context.Context, account bridge.Handle) ([]bridge.In
 
 func scanInbox(row dbutil.Scannable) (e bridge.InboxEntry, err error) {
 	var sent sql.NullInt64
+	var style string
 	m := &e.Message
 	err = row.Scan(&e.ID, &e.Account, &e.Network, &e.Handle, &m.ID, &m.Chat.Contact, &m.Chat.Group,
-		&m.From.ID, &m.From.Name, &m.Kind, &m.Text, &sent)
+		&m.From.ID, &m.From.Name, &e.Speaker, &m.Own, &m.Kind, &m.Text, &style, &sent)
+	m.Style = text.ParseStyle(style)
 	m.Sent = fromMillis(sent)
 	return e, err
 }

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"reflect"
 	"testing"
 	"time"
 
@@ -95,7 +96,7 @@ func TestInboxKeepsEveryByte(t *testing.T) {
 		}
 		want.ID = id
 		got, err := s.InboxOf(ctx, alice)
-		if err != nil || len(got) != 1 || got[0] != want {
+		if err != nil || len(got) != 1 || !reflect.DeepEqual(got[0], want) {
 			r.Fatalf("got %+v (%v), want %+v", got, err, want)
 		}
 		if err = s.InboxDone(ctx, id); err != nil {

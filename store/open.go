@@ -16,6 +16,7 @@ import (
 	"go.mau.fi/util/dbutil"
 
 	"papillon/bridge"
+	"papillon/bridge/media"
 )
 
 // schema holds the files of upgrades/; dbutil describes their format. All of
@@ -55,13 +56,13 @@ type Options struct {
 type Store struct {
 	db     *dbutil.Database
 	sealer sealer
-	// turn has room for one: who writes. SQLite lets one write at a time and
-	// makes the others sleep and try again; within a process, waiting for
-	// one's turn is quicker and fair.
-	turn chan struct{}
+	writer writer
 }
 
-var _ bridge.Storage = (*Store)(nil)
+var (
+	_ bridge.Storage = (*Store)(nil)
+	_ media.Records  = (*Store)(nil)
+)
 
 // Open opens a database, makes it if need be, and brings it up to the present
 // schema. Several processes may have it open at once. The context is for Open
@@ -100,7 +101,7 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 	db.RawDB.SetMaxOpenConns(opts.MaxOpen)
 	db.RawDB.SetMaxIdleConns(opts.MaxOpen)
 
-	s := &Store{db: db, sealer: seal, turn: make(chan struct{}, 1)}
+	s := &Store{db: db, sealer: seal}
 	if err = s.prepare(ctx); err != nil {
 		closeErr := db.Close()
 		if errors.Is(err, ErrKeyMismatch) {

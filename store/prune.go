@@ -19,7 +19,8 @@ const (
 // wait for it.
 const pruneBatch = 2000
 
-// Prune removes what is older than [SeenFor] and [ChangesFor], as of now. Ids of
+// Prune removes what is older than [SeenFor] and [ChangesFor], and links that have
+// expired, as of now. Ids of
 // messages that still wait stay. Call it every hour or so.
 func (s *Store) Prune(ctx context.Context, now time.Time) error {
 	err := s.pruneAll(ctx, `
@@ -35,7 +36,16 @@ func (s *Store) Prune(ctx context.Context, now time.Time) error {
 	err = s.pruneAll(ctx, `
 		DELETE FROM account_change WHERE id IN (SELECT id FROM account_change WHERE changed<$1 ORDER BY id LIMIT $2)
 	`, now.Add(-ChangesFor))
-	return wrap(err, "prune account changes")
+	if err != nil {
+		return wrap(err, "prune account changes")
+	}
+	return s.pruneMedia(ctx, now)
+}
+
+// pruneMedia removes the links that have expired.
+func (s *Store) pruneMedia(ctx context.Context, now time.Time) error {
+	err := s.pruneAll(ctx, `DELETE FROM media WHERE id IN (SELECT id FROM media WHERE expires<$1 LIMIT $2)`, now)
+	return wrap(err, "prune links")
 }
 
 // pruneAll repeats a statement until it finds less than a batch to remove.

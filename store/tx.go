@@ -3,7 +3,10 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
+	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"go.mau.fi/util/dbutil"
@@ -11,45 +14,178 @@ import (
 	"papillon/bridge"
 )
 
-// write runs f as one transaction that may change things. F must hand the
-// context it gets to every statement.
-func (s *Store) write(ctx context.Context, f func(context.Context) error) error {
-	if err := s.takeTurn(ctx); err != nil {
-		return err
-	}
-	defer s.endTurn()
-	return s.db.DoTxn(ctx, nil, f)
+// writer lets one change of the database at a time happen. SQLite allows no
+// more and makes the others sleep and try again; within a process, waiting for
+// one's turn is quicker and fair. Changes that gather meanwhile are committed
+// together: what costs most is the disk, and it costs that once per commit.
+type writer struct {
+	mu      sync.Mutex
+	busy    bool
+	waiting []*change
 }
 
-// writeOne runs one statement as a transaction of its own and returns how many
-// rows it changed.
+// change is one change that waits for its turn.
+type change struct {
+	ctx  context.Context
+	f    func(context.Context) error
+	done chan struct{} // closed when err is set
+	err  error
+
+	mu      sync.Mutex
+	begun   bool
+	dropped bool
+}
+
+// maxTogether is how many changes are committed together. All wait for the
+// slowest, and all fail if the disk fails.
+const maxTogether = 128
+
+// insideKey marks the context of a function that runs as part of a transaction.
+type insideKey struct{}
+
+// write runs f as a change of its own: wholly or not at all, durable when write
+// returns nil. F must hand the context it gets to every statement. Inside of
+// another change it is part of that one.
+func (s *Store) write(ctx context.Context, f func(context.Context) error) error {
+	if ctx.Value(insideKey{}) == s {
+		return s.savepoint(ctx, f)
+	}
+	c := &change{ctx: ctx, f: f, done: make(chan struct{})}
+	w := &s.writer
+	w.mu.Lock()
+	w.waiting = append(w.waiting, c)
+	if !w.busy {
+		w.busy = true
+		go s.commitAll()
+	}
+	w.mu.Unlock()
+	select {
+	case <-c.done:
+	case <-ctx.Done():
+		if c.drop() {
+			return ctx.Err()
+		}
+		<-c.done
+	}
+	return c.err
+}
+
+// drop takes a change back; false means that it has begun.
+func (c *change) drop() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.dropped = !c.begun
+	return c.dropped
+}
+
+// begin starts a change; false means that nobody wants it any more.
+func (c *change) begin() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.begun = !c.dropped
+	return c.begun
+}
+
+// Atomically implements [bridge.Storage].
+func (s *Store) Atomically(ctx context.Context, f func(context.Context) error) error {
+	return s.write(ctx, f)
+}
+
+// commitAll makes changes until none waits.
+func (s *Store) commitAll() {
+	w := &s.writer
+	for {
+		w.mu.Lock()
+		if len(w.waiting) == 0 {
+			w.busy, w.waiting = false, nil
+			w.mu.Unlock()
+			return
+		}
+		n := min(len(w.waiting), maxTogether)
+		together := w.waiting[:n:n]
+		w.waiting = w.waiting[n:]
+		w.mu.Unlock()
+		s.commit(together)
+	}
+}
+
+// commit makes changes together. Each has its own outcome; if the commit fails,
+// all have.
+func (s *Store) commit(changes []*change) {
+	// No caller's context may end the others' transaction.
+	ctx := context.WithoutCancel(changes[0].ctx)
+	err := s.db.DoTxn(ctx, nil, func(ctx context.Context) error {
+		ctx = context.WithValue(ctx, insideKey{}, s)
+		if len(changes) == 1 {
+			changes[0].err = s.run(ctx, changes[0])
+			return changes[0].err
+		}
+		for _, c := range changes {
+			c.err = s.savepoint(ctx, func(ctx context.Context) error { return s.run(ctx, c) })
+			if errors.Is(c.err, errSavepoint) {
+				return c.err
+			}
+		}
+		return nil
+	})
+	for _, c := range changes {
+		if c.err == nil {
+			c.err = err
+		}
+		close(c.done)
+	}
+}
+
+// run makes one change.
+func (s *Store) run(ctx context.Context, c *change) error {
+	if !c.begin() {
+		return c.ctx.Err()
+	}
+	return c.f(ctx)
+}
+
+// errSavepoint: the transaction itself is broken.
+var errSavepoint = errors.New("savepoint")
+
+// savepoint runs f as a part of a transaction that can fail by itself.
+func (s *Store) savepoint(ctx context.Context, f func(context.Context) error) error {
+	const name = "part" // they nest: the newest of a name is meant
+	if _, err := s.db.Exec(ctx, "SAVEPOINT "+name); err != nil {
+		return fmt.Errorf("%w: %w", errSavepoint, err)
+	}
+	outcome := f(ctx)
+	if outcome != nil {
+		if _, err := s.db.Exec(ctx, "ROLLBACK TO SAVEPOINT "+name); err != nil {
+			return fmt.Errorf("%w: %w", errSavepoint, errors.Join(err, outcome))
+		}
+	}
+	if _, err := s.db.Exec(ctx, "RELEASE SAVEPOINT "+name); err != nil {
+		return fmt.Errorf("%w: %w", errSavepoint, errors.Join(err, outcome))
+	}
+	return outcome
+}
+
+// writeOne runs one statement as a change of its own and returns how many rows
+// it changed.
 func (s *Store) writeOne(ctx context.Context, query string, args ...any) (changed int64, err error) {
-	if err = s.takeTurn(ctx); err != nil {
+	err = s.write(ctx, func(ctx context.Context) (err error) {
+		changed, err = s.exec(ctx, query, args...)
+		return err
+	})
+	if err != nil {
 		return 0, err
 	}
-	defer s.endTurn()
-	return s.exec(ctx, query, args...)
+	return changed, nil
 }
 
 // writeReturning is writeOne for a statement with RETURNING; see returning.
 func (s *Store) writeReturning(ctx context.Context, dest []any, query string, args ...any) (ok bool, err error) {
-	if err = s.takeTurn(ctx); err != nil {
-		return false, err
-	}
-	defer s.endTurn()
-	return s.returning(ctx, dest, query, args...)
+	err = s.write(ctx, func(ctx context.Context) (err error) {
+		ok, err = s.returning(ctx, dest, query, args...)
+		return err
+	})
+	return ok && err == nil, err
 }
-
-func (s *Store) takeTurn(ctx context.Context) error {
-	select {
-	case s.turn <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-func (s *Store) endTurn() { <-s.turn }
 
 // exec runs a statement, in the transaction of ctx if there is one, and returns
 // how many rows it changed.

@@ -59,6 +59,9 @@ func TestEveryVersionUpgrades(t *testing.T) {
 			s := thaw(t, version)
 			wantEqual(t, "schema (if this version was not released yet, remove its file and run the test with -update; else write an upgrade)", schemaOf(t, s), fresh)
 			checkFrozen(t, s)
+			if version >= 2 {
+				checkFrozenNetworks(t, s)
+			}
 		})
 	}
 }
@@ -223,6 +226,10 @@ func fillFrozen(t *testing.T, s *store.Store) {
 	must(t, s.SetDirectChat(ctx, alice, "matrix", "@dave:remote.test", "!chat:hs"))
 	addMessage(t, s, frozenMessage())
 	get(s.OutboxAdd(ctx, bridge.OutboxEntry{Account: alice, Network: "matrix", Order: bridge.Order{Kind: bridge.OrderSend, Text: "frozen"}}))(t)
+	must(t, s.SetSetting(ctx, alice, "edits", "full"))
+	must(t, s.Remember(ctx, alice, "xmpp", "archive", "17"))
+	must(t, s.SignUp(ctx, bridge.SignUp{Handle: bob, Network: "xmpp", Person: "bob@jabber.example", Password: "another"}))
+	must(t, s.AddMedia(ctx, mediaRecord("frozen")))
 }
 
 // checkFrozen looks for what fillFrozen made, in a database of any version.
@@ -248,5 +255,19 @@ func checkFrozen(t *testing.T, s *store.Store) {
 	wantEqual(t, "order", get(s.OutboxOf(ctx, alice, "matrix"))(t)[0].Order.Text, "frozen")
 	if changes, newest, err := s.AccountChanges(ctx, 0); err != nil || len(changes) == 0 || newest == 0 {
 		t.Errorf("changes are %v, %d, %v", changes, newest, err)
+	}
+}
+
+// checkFrozenNetworks looks for what version 2 has beside.
+func checkFrozenNetworks(t *testing.T, s *store.Store) {
+	t.Helper()
+	ctx := t.Context()
+	wantEqual(t, "settings", get(s.Settings(ctx, alice))(t), map[string]string{"edits": "full"})
+	wantEqual(t, "memory", get(s.Recall(ctx, alice, "xmpp", "archive"))(t), "17")
+	if h, ok, err := s.SignedUp(ctx, "xmpp", "bob@jabber.example"); h != bob || !ok || err != nil {
+		t.Errorf("signed up: %q, %v, %v", h, ok, err)
+	}
+	if r, ok, err := s.Media(ctx, "frozen"); !ok || err != nil || r != mediaRecord("frozen") {
+		t.Errorf("media: %+v, %v, %v", r, ok, err)
 	}
 }

@@ -67,6 +67,8 @@ type Network struct {
 	hold     chan struct{} // closed when sends may go on; nil if they may
 	messages int           // how many people have said
 	errs     []error
+	social   *social // nil for a network without rosters and rooms
+	desk     bridge.Desk
 }
 
 var _ bridge.Network = (*Network)(nil)
@@ -152,6 +154,9 @@ func (n *Network) Open(ctx context.Context, login bridge.Login, events bridge.Re
 	}
 	if n.bare {
 		return a, nil
+	}
+	if n.social != nil {
+		return socialAccount{fullAccount{a}}, nil
 	}
 	return fullAccount{a}, nil
 }

@@ -39,6 +39,7 @@ type Call struct {
 	Presence bridge.Presence
 	Typing   bool
 	Message  bridge.Outgoing
+	People   []bridge.RemoteID
 	// Done says that the call has returned, Err what.
 	Done bool
 	Err  error

@@ -2,6 +2,7 @@ package matrix
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -62,7 +63,7 @@ func TestInviteJoinsAndBothTalk(t *testing.T) {
 		From: bridge.Contact{ID: bridge.RemoteID(bob.UserID), Name: "Bob B."},
 		Kind: bridge.Said, Text: "hello alice", Sent: got.Sent,
 	}
-	if got != want {
+	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v\nwant %+v", got, want)
 	}
 	if stored := alice.room(g, bob.UserID); stored != room {

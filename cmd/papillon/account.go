@@ -189,7 +189,7 @@ func findAccount(ctx context.Context, db *store.Store, c *Config, arg handleArg)
 	}
 	a, err := db.Account(ctx, h)
 	if errors.Is(err, bridge.ErrNoAccount) {
-		return a, fmt.Errorf("there is no account %s; see papillon account list", h)
+		return a, accountError(h, bridge.ErrNoAccount)
 	}
 	return a, err
 }

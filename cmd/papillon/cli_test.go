@@ -88,15 +88,69 @@ func TestWrongUsage(t *testing.T) {
 	}
 }
 
-// TestNotYet: the names are taken, and nothing pretends to work.
-func TestNotYet(t *testing.T) {
-	for _, args := range [][]string{
-		{"link", "alice", "matrix", "@alice:example.org", "--kind", "own"},
-		{"link"},
-		{"unlink", "alice", "matrix"},
-		{"doctor", "-c", "config.yaml"},
+// TestLink: accounts are tied to networks, and what cannot be is refused with
+// what to do.
+func TestLink(t *testing.T) {
+	freshInstall(t)
+	must(t, "account", "add", "alice")
+	for _, test := range []struct {
+		code  int
+		words string
+		args  []string
+	}{
+		{exitUsage, "missing flags: --kind", []string{"link", "alice", "xmpp", "alice@jabber.example"}},
+		{exitUsage, `must be one of "matrix","xmpp"`, []string{"link", "alice", "icq", "--kind", "login"}},
+		{exitUsage, `xmpp has no kind "ghost": use component or login`, []string{"link", "alice", "xmpp", "--kind", "ghost"}},
+		{exitUsage, "set up Matrix first", []string{"link", "alice", "matrix", "--kind", "ghost"}},
+		{exitUsage, "set up the component first", []string{"link", "alice", "xmpp", "--kind", "component"}},
+		{exitUsage, "name the XMPP address as well", []string{"link", "alice", "xmpp", "--kind", "login", "--password-stdin"}},
+		{exitUsage, "give --password-stdin", []string{"link", "alice", "xmpp", "alice@jabber.example", "--kind", "login"}},
+		{exitUsage, "is no XMPP address", []string{"link", "alice", "xmpp", "not an address", "--kind", "login", "--password-stdin"}},
+		{exitFailed, "there is no account", []string{"link", "bob", "xmpp", "bob@jabber.example", "--kind", "login", "--password-stdin"}},
+		{exitFailed, "there is none on standard input", []string{"link", "alice", "xmpp", "alice@jabber.example", "--kind", "login", "--password-stdin"}},
+		{exitFailed, "has no link to xmpp", []string{"unlink", "alice", "xmpp"}},
 	} {
-		refuses(t, exitFailed, "this version cannot", args...)
+		refuses(t, test.code, test.words, test.args...)
+	}
+	if r := command(t, "secret\n", "link", "alice", "xmpp", "alice@jabber.example", "--kind", "login", "--password-stdin", "--server", freeAddr(t)); r.code != exitFailed || !strings.Contains(r.err, "nothing was changed") {
+		t.Errorf("a server that is not there: %+v", r)
+	}
+	if r := command(t, "secret\n", "link", "alice", "xmpp", "Alice@Jabber.example", "--kind", "login", "--password-stdin", "--no-check"); r.code != exitOK || !strings.Contains(r.out, "linked to xmpp as alice@jabber.example (login)") {
+		t.Errorf("link: %+v", r)
+	}
+	if out := must(t, "account", "show", "alice"); !strings.Contains(out, "alice@jabber.example") || strings.Contains(out, "secret") {
+		t.Errorf("account show: %s", out)
+	}
+	t.Setenv("PAPILLON_XMPP_COMPONENT_DOMAIN", "msn.example.org")
+	t.Setenv("PAPILLON_XMPP_COMPONENT_SECRET", "s3cr3t")
+	refuses(t, exitUsage, "is not at msn.example.org", "link", "alice", "xmpp", "alice@elsewhere.example", "--kind", "component")
+	refuses(t, exitUsage, "needs no password", "link", "alice", "xmpp", "--kind", "component", "--password-stdin")
+	must(t, "link", "alice", "xmpp", "al@msn.example.org", "--kind", "component")
+	must(t, "unlink", "alice", "xmpp")
+}
+
+// TestDoctor names everything that is wrong, and what is well.
+func TestDoctor(t *testing.T) {
+	freshInstall(t)
+	t.Setenv("PAPILLON_MSN_LISTEN", freeAddr(t))
+	r := command(t, "", "doctor")
+	if r.code != exitFailed || !strings.Contains(r.out, "WRONG database") || !strings.Contains(r.out, "no account yet") || !strings.Contains(r.err, "1 things are wrong") {
+		t.Errorf("without an account: %+v", r)
+	}
+	must(t, "account", "add", "alice")
+	if out := must(t, "doctor"); strings.Contains(out, "WRONG") || !strings.Contains(out, "ok    no server runs") {
+		t.Errorf("of a fresh installation: %s", out)
+	}
+	t.Setenv("PAPILLON_XMPP_COMPONENT_DOMAIN", "msn.example.org")
+	t.Setenv("PAPILLON_XMPP_COMPONENT_SECRET", "s3cr3t")
+	t.Setenv("PAPILLON_XMPP_COMPONENT_ADDRESS", freeAddr(t))
+	t.Setenv("PAPILLON_MATRIX_HOMESERVER_URL", "http://"+freeAddr(t))
+	t.Setenv("PAPILLON_MATRIX_HOMESERVER_DOMAIN", "example.org")
+	r = command(t, "", "doctor")
+	for _, wrong := range []string{"WRONG XMPP component msn.example.org", "WRONG homeserver http://"} {
+		if r.code != exitFailed || !strings.Contains(r.out, wrong) {
+			t.Errorf("%q is missing: %+v", wrong, r)
+		}
 	}
 }
 

@@ -19,7 +19,8 @@ type Config struct {
 	Store    StoreConfig    `yaml:"store" doc:"Where everything is kept. Relative paths start at this file's folder."`
 	HTTP     HTTPConfig     `yaml:"http" doc:"Health and figures, for whoever runs this."`
 	Matrix   MatrixConfig   `yaml:"matrix" doc:"Matrix. Switched off while homeserver_url is empty."`
-	XMPP     XMPPConfig     `yaml:"xmpp" doc:"XMPP. Not in this version: leave it empty."`
+	Media    MediaConfig    `yaml:"media" doc:"Links to pictures and files, served on http.listen."`
+	XMPP     XMPPConfig     `yaml:"xmpp" doc:"XMPP. Accounts of their own are linked with \"papillon link\"; that needs nothing here."`
 	Presence PresenceConfig `yaml:"presence" doc:"What to show where MSN has no word for it."`
 	Delivery DeliveryConfig `yaml:"delivery" doc:"Messages on their way to a network."`
 	Log      LogConfig      `yaml:"log" doc:"The log, on standard error."`
@@ -51,7 +52,18 @@ type StoreConfig struct {
 
 // HTTPConfig sets up the listener for operators.
 type HTTPConfig struct {
-	Listen string `yaml:"listen" doc:"Serves /healthz, /readyz and /metrics (Prometheus). Empty: none."`
+	Listen  string `yaml:"listen" doc:"Serves /healthz, /readyz, /metrics (Prometheus) and the links to pictures and files.\nEmpty: none."`
+	BaseURL string `yaml:"base_url" doc:"What links begin with, as the old computers reach this machine: http://192.168.1.2:8080.\nPlain HTTP, which is what old browsers speak. Empty: http:// and http.listen."`
+}
+
+// MediaConfig sets up the links to pictures and files.
+type MediaConfig struct {
+	Expiry       Duration `yaml:"expiry" doc:"How long a link works."`
+	Cache        string   `yaml:"cache" doc:"The folder for what was fetched. It belongs to Papillon alone, who empties it."`
+	CacheSize    int      `yaml:"cache_size" doc:"How much of it is kept, in MiB."`
+	MaxSize      int      `yaml:"max_size" doc:"The largest file that is fetched, in MiB."`
+	AllowPrivate []string `yaml:"allow_private" doc:"Private networks that files may be fetched from, like 192.168.1.0/24. Nothing private is\nfetched otherwise: a link would let strangers look around there."`
+	Requests     int      `yaml:"requests_per_minute" doc:"Requests of one address."`
 }
 
 // MatrixConfig sets up Matrix.
@@ -65,14 +77,17 @@ type MatrixConfig struct {
 
 // XMPPConfig sets up XMPP.
 type XMPPConfig struct {
-	Component ComponentConfig `yaml:"component" doc:"A component of an XMPP server."`
+	Component ComponentConfig `yaml:"component" doc:"A component of an XMPP server (XEP-0114): every user is on XMPP as name@<domain>.\nSwitched off while domain is empty."`
+	Priority  int             `yaml:"priority" doc:"The priority of linked accounts' sessions, -128 to 127. Below 0 their messages go to\nother clients while any is there."`
+	CA        string          `yaml:"ca" doc:"A PEM file of certificates to trust besides the system's, for servers with one of their own."`
 }
 
 // ComponentConfig sets up an XMPP component (XEP-0114).
 type ComponentConfig struct {
-	Address string `yaml:"address"`
-	Domain  string `yaml:"domain"`
-	Secret  Secret `yaml:"secret"`
+	Address string   `yaml:"address" doc:"Where the server takes components. The protocol is plain text: keep it on one machine."`
+	Domain  string   `yaml:"domain" doc:"The component's domain, like msn.example.org."`
+	Secret  Secret   `yaml:"secret" doc:"The secret that the server has for it."`
+	SignUp  []string `yaml:"sign_up" doc:"Domains whose people may make MSN accounts for themselves by writing to the component;\n\"*\" is everybody, \"none\" nobody. Empty: the domain above the component's."`
 }
 
 // PresenceConfig says how to show presences that MSN has no word for.
@@ -114,6 +129,8 @@ func defaultConfig() *Config {
 	return &Config{
 		MSN:      MSNConfig{Listen: "127.0.0.1:1863", Domain: "msn.localhost"},
 		Store:    StoreConfig{Path: "papillon.db", Key: "papillon.key"},
+		Media:    MediaConfig{Expiry: Duration(7 * 24 * time.Hour), Cache: "papillon-media", CacheSize: 256, MaxSize: 64, Requests: 120},
+		XMPP:     XMPPConfig{Component: ComponentConfig{Address: "127.0.0.1:5347"}},
 		Matrix:   MatrixConfig{Listen: "127.0.0.1:29341", Registration: "registration-msn.yaml"},
 		Presence: PresenceConfig{Unknown: "IDL", Offline: "FLN", Poll: Duration(30 * time.Second)},
 		Delivery: DeliveryConfig{GiveUpAfter: Duration(72 * time.Hour)},
@@ -169,7 +186,7 @@ func newConfigError(what string, problems []error) error {
 
 // resolve makes relative paths start at the configuration's folder.
 func (c *Config) resolve(dir string) {
-	for _, p := range []*string{&c.Store.Path, &c.Store.Key, &c.Matrix.Registration, &c.MSN.TLS.Cert, &c.MSN.TLS.Key} {
+	for _, p := range []*string{&c.Store.Path, &c.Store.Key, &c.Matrix.Registration, &c.MSN.TLS.Cert, &c.MSN.TLS.Key, &c.Media.Cache, &c.XMPP.CA} {
 		if *p != "" && !filepath.IsAbs(*p) {
 			*p = filepath.Join(dir, *p)
 		}

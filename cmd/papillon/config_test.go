@@ -131,11 +131,13 @@ func TestConfigMistakes(t *testing.T) {
 		"matrix:\n  appservice_url: a:1\n":          `matrix.appservice_url: "a:1" is not a URL`,
 		"matrix: {homeserver_url: 'http://a', homeserver_domain: a, listen: '0.0.0.0:1'}\n": `matrix.appservice_url: must be set as well`,
 		"matrix: {homeserver_url: 'http://a', homeserver_domain: a, listen: ':1'}\n":        `matrix.appservice_url: must be set as well`,
-		"xmpp:\n  component: {address: 127.0.0.1:1}\n":                                      `xmpp: this version has no XMPP`,
-		"xmpp:\n  component: {secret: hunter2}\n":                                           `xmpp: this version has no XMPP`,
-		"log:\n  level: loud\n":               `log.level: "loud" is none of trace, debug, info, warn and error`,
-		"log:\n  format: xml\n":               `log.format: "xml" is none of auto, console and json`,
-		"msn: &a {domain: a.org}\nhttp: *a\n": `settings must follow`,
+		"xmpp:\n  component: {address: nowhere}\n":                                          `xmpp.component.address: "nowhere" is not of the form host:port`,
+		"xmpp:\n  component: {domain: msn.example.org}\n":                                   `xmpp.component.secret: must be set as well`,
+		"xmpp:\n  priority: 128\n":                                                          `xmpp.priority: must be from -128 to 127`,
+		"media:\n  allow_private: [here]\n":                                                 `media.allow_private: "here" is not a network`,
+		"log:\n  level: loud\n":                                                             `log.level: "loud" is none of trace, debug, info, warn and error`,
+		"log:\n  format: xml\n":                                                             `log.format: "xml" is none of auto, console and json`,
+		"msn: &a {domain: a.org}\nhttp: *a\n":                                               `settings must follow`,
 	} {
 		_, err := load(t, content)
 		var bad configError
@@ -263,7 +265,7 @@ func TestSecretsDoNotShow(t *testing.T) {
 	logger := zerolog.New(&log)
 	logger.Info().Interface("config", c).Stringer("secret", c.XMPP.Component.Secret).Send()
 	for _, shown := range []string{
-		fmt.Sprint(c), fmt.Sprintf("%+v", c), fmt.Sprintf("%#v", c), fmt.Sprintf("%q %x", c.XMPP, c.XMPP), string(asJSON), log.String(),
+		fmt.Sprint(c), fmt.Sprintf("%+v", c), fmt.Sprintf("%#v", c), fmt.Sprintf("%q %x", c.XMPP.Component, c.XMPP.Component), string(asJSON), log.String(),
 	} {
 		if strings.Contains(shown, "hunter2") || strings.Contains(shown, fmt.Sprintf("%x", "hunter2")) {
 			t.Errorf("the secret shows in %s", shown)

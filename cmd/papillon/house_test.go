@@ -36,8 +36,9 @@ var mayImport = map[string][]string{
 	"bridge/xmpp":              {"bridge", "bridge/handle", "bridge/text", "bridge/xmpp/stream", "msnp"},
 	"bridge/xmpp/stream":       {},
 	"bridge/xmpp/xmpptest":     {"bridge/xmpp/stream"},
-	"store":                    {"bridge", "msnp"},
+	"store":                    {"bridge", "bridge/media", "bridge/text", "msnp"},
 	"cmd/papillon":             {"bridge", "bridge/matrix", "bridge/media", "bridge/xmpp", "msnp", "store"},
+	"tools/bench":              {"bridge", "bridge/xmpp", "bridge/xmpp/stream", "bridge/xmpp/xmpptest", "msnp", "msnp/body", "msnp/msnptest", "store"},
 	"tools/demo":               {"bridge/matrix/matrixtest", "bridge/xmpp/xmpptest", "msnp", "msnp/msnptest"},
 }
 

@@ -29,11 +29,11 @@ type commands struct {
 	Init          initCmd          `cmd:"" help:"Write a configuration, a key and the Matrix registrations, with fresh secrets."`
 	Serve         serveCmd         `cmd:"" help:"Run the server until SIGTERM or SIGINT."`
 	Account       accountCmd       `cmd:"" help:"Manage the MSN accounts."`
-	Link          linkCmd          `cmd:"" help:"Link an account to an identity of its own on a network. Not in this version."`
-	Unlink        unlinkCmd        `cmd:"" help:"Undo a link. Not in this version."`
+	Link          linkCmd          `cmd:"" help:"Link an account to an identity of its own on a network."`
+	Unlink        unlinkCmd        `cmd:"" help:"Undo a link."`
 	Registration  registrationCmd  `cmd:"" help:"Print the Matrix registration again."`
 	ExampleConfig exampleConfigCmd `cmd:"" name:"example-config" help:"Print a configuration with every setting explained."`
-	Doctor        doctorCmd        `cmd:"" help:"Find what is wrong with an installation. Not in this version."`
+	Doctor        doctorCmd        `cmd:"" help:"Walk the whole chain and name what is wrong."`
 	Version       versionCmd       `cmd:"" help:"Print the version."`
 }
 

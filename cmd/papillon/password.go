@@ -37,6 +37,26 @@ func newPassword() (string, error) {
 	return strings.Join(groups, "-"), nil
 }
 
+// maxSecret is the longest password or token of a network that is read.
+const maxSecret = 4096
+
+// readSecret reads the password or token of a network's account from the first
+// line of a stream; old clients never see it.
+func readSecret(in io.Reader) (string, error) {
+	line, err := bufio.NewReader(io.LimitReader(in, maxSecret+2)).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return "", fmt.Errorf("read the password: %w", err)
+	}
+	secret := strings.TrimRight(line, "\r\n")
+	switch {
+	case secret == "":
+		return "", errors.New("read the password: there is none on standard input")
+	case len(secret) > maxSecret:
+		return "", fmt.Errorf("read the password: it is longer than %d bytes", maxSecret)
+	}
+	return secret, nil
+}
+
 // readPassword reads a password from the first line of a stream.
 func readPassword(in io.Reader) (string, error) {
 	line, err := bufio.NewReader(in).ReadString('\n')

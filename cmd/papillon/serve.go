@@ -15,6 +15,8 @@ import (
 
 	"papillon/bridge"
 	"papillon/bridge/matrix"
+	"papillon/bridge/media"
+	"papillon/bridge/xmpp"
 	"papillon/msnp"
 	"papillon/store"
 )
@@ -56,6 +58,8 @@ type daemon struct {
 	listeners *listeners
 	store     *store.Store
 	matrix    *matrix.Network // nil without Matrix
+	xmpp      *xmpp.Network
+	media     *media.Service
 	gateway   *bridge.Gateway
 	server    *msnp.Server
 }
@@ -74,7 +78,7 @@ func serve(ctx context.Context, c *Config, log zerolog.Logger) (err error) {
 		return err
 	}
 	err = d.run(ctx)
-	return errors.Join(err, d.store.Close())
+	return errors.Join(err, d.media.Close(), d.store.Close())
 }
 
 // build makes the parts. It asks nothing of other servers: one that is down
@@ -97,13 +101,21 @@ func (d *daemon) build(ctx context.Context, c *Config) (err error) {
 		}
 		networks = append(networks, d.matrix)
 	}
+	if d.xmpp, err = d.newXMPP(c); err != nil {
+		return err
+	}
+	networks = append(networks, d.xmpp)
+	if d.media, err = d.newMedia(ctx, c); err != nil {
+		return fmt.Errorf("set up links to media: %w", err)
+	}
 	d.gateway = bridge.New(bridge.Options{
 		Domain: c.MSN.Domain, LoginDomains: c.MSN.LoginDomains,
 		Storage: d.store, Networks: networks, Presence: c.presenceRules(),
 		Limits: bridge.Limits{
 			ListLength: c.Limits.ListLength, Participants: c.Limits.Participants, SignInAttempts: c.Limits.SignInAttempts,
 		},
-		GiveUpAfter: time.Duration(c.Delivery.GiveUpAfter), Log: d.log,
+		GiveUpAfter: time.Duration(c.Delivery.GiveUpAfter), Media: mediaLinks{d.media},
+		SignUp: c.maySignUp, NewPassword: newPassword, ServerAddress: c.MSN.PublicAddress, Log: d.log,
 	})
 	d.server = msnp.New(msnp.Options{
 		Backend: d.gateway, Limits: c.Limits.msnp(), PublicAddress: c.MSN.PublicAddress, Log: d.log,
@@ -162,12 +174,16 @@ func (d *daemon) run(ctx context.Context) error {
 	group.Go(func() error { return d.gateway.Run(running) })
 	group.Go(func() error { return d.prune(running) })
 	var network sync.WaitGroup
-	if d.matrix != nil {
+	run := func(name string, f func(context.Context) error) {
 		network.Go(func() {
-			if err := d.matrix.Run(networks); err != nil {
-				d.log.Error().Err(err).Msg("Matrix ended")
+			if err := f(networks); err != nil {
+				d.log.Error().Err(err).Msg(name + " ended")
 			}
 		})
+	}
+	run("XMPP", d.xmpp.Run)
+	if d.matrix != nil {
+		run("Matrix", d.matrix.Run)
 	}
 	group.Go(func() error {
 		<-running.Done()
@@ -229,7 +245,8 @@ func (d *daemon) webServers() (all []webServer) {
 		_, _, err := d.store.AccountChanges(ctx, -1)
 		return err
 	}}
-	add(d.listeners.http, "operators", healthHandler(newMetrics(d.server.Stats), checks))
+	health := healthHandler(newMetrics(d.server.Stats), checks)
+	add(d.listeners.http, "operators and browsers", operatorsHandler(health, d.media.Handler()))
 	return all
 }
 

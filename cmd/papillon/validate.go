@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"strings"
 
@@ -20,9 +21,8 @@ func (c *Config) problems() (all []error) {
 	}
 	c.checkMSN(bad)
 	c.checkMatrix(bad)
-	if c.XMPP != (XMPPConfig{}) {
-		bad("xmpp", "this version has no XMPP; remove the section")
-	}
+	c.checkXMPP(bad)
+	c.checkMedia(bad)
 	checkFile(bad, "store.path", c.Store.Path)
 	checkFile(bad, "store.key", c.Store.Key)
 	checkAddress(bad, "http.listen", c.HTTP.Listen, true)
@@ -79,6 +79,47 @@ func (c *Config) checkMatrix(bad complaint) {
 	}
 	if m.HomeserverURL == "" && m.HomeserverDomain != "" {
 		bad("matrix.homeserver_url", "must be set as well: without it Matrix is switched off")
+	}
+}
+
+func (c *Config) checkXMPP(bad complaint) {
+	x := c.XMPP
+	checkAddress(bad, "xmpp.component.address", x.Component.Address, false)
+	if d := x.Component.Domain; d != "" {
+		checkDomain(bad, "xmpp.component.domain", d)
+		if x.Component.Secret == "" {
+			bad("xmpp.component.secret", "must be set as well: the secret that the XMPP server has for %s", d)
+		}
+	}
+	for _, d := range x.Component.SignUp {
+		if d != "*" && d != "none" {
+			checkDomain(bad, "xmpp.component.sign_up", d)
+		}
+	}
+	if x.Priority < -128 || x.Priority > 127 {
+		bad("xmpp.priority", "must be from -128 to 127")
+	}
+}
+
+func (c *Config) checkMedia(bad complaint) {
+	m := c.Media
+	checkURL(bad, "http.base_url", c.HTTP.BaseURL, "http://192.168.1.2:8080")
+	checkFile(bad, "media.cache", m.Cache)
+	for _, limit := range []struct {
+		key   string
+		value int64
+	}{
+		{"media.expiry", int64(m.Expiry)}, {"media.cache_size", int64(m.CacheSize)},
+		{"media.max_size", int64(m.MaxSize)}, {"media.requests_per_minute", int64(m.Requests)},
+	} {
+		if limit.value <= 0 {
+			bad(limit.key, "must be more than 0")
+		}
+	}
+	for _, p := range m.AllowPrivate {
+		if _, err := netip.ParsePrefix(p); err != nil {
+			bad("media.allow_private", "%q is not a network like 192.168.1.0/24", p)
+		}
 	}
 }
 

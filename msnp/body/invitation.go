@@ -28,7 +28,7 @@ func ParseInvitation(m Message) (inv Invitation, ok bool) {
 	if m.MediaType() != TypeInvitation {
 		return Invitation{}, false
 	}
-	fields, _ := parseFields(m.Content)
+	fields, _, _ := parseFields(m.Content)
 	return Invitation{Fields: fields}, len(fields) > 0
 }
 

@@ -14,9 +14,8 @@ const (
 	TypeInvitation = "text/x-msmsgsinvite"
 )
 
-// ErrNoHeader is returned by [Parse] for bytes that do not begin with a header
-// field.
-var ErrNoHeader = errors.New("message has no header")
+// ErrEmpty is returned by [Parse] for a body of no bytes at all.
+var ErrEmpty = errors.New("message is empty")
 
 // Field is one header field, in the case in which it was or will be sent.
 type Field struct{ Name, Value string }
@@ -36,35 +35,41 @@ type Message struct {
 // The header ends at a blank line, or before the first line that is no field:
 // without a blank line, what follows is content. Control bytes in a value
 // become spaces, a folded value becomes one line, and blanks around a value are
-// dropped. The only error is [ErrNoHeader].
+// dropped. A body that does not begin with a header is content from its first
+// byte, and so is one whose first lines look like fields ("Bob: hello") but are
+// neither ended by a blank line nor name MIME-Version or Content-Type: such a text
+// is not to be lost. A blank line at the beginning is a header without fields. The only error is [ErrEmpty].
 func Parse(raw []byte) (Message, error) {
-	fields, rest := parseFields(raw)
-	if len(fields) == 0 {
-		return Message{}, ErrNoHeader
+	if len(raw) == 0 {
+		return Message{}, ErrEmpty
+	}
+	fields, rest, ended := parseFields(raw)
+	if !ended && get(fields, "MIME-Version") == "" && get(fields, "Content-Type") == "" {
+		fields, rest = nil, raw
 	}
 	return Message{Header: fields, Content: rest[:len(rest):len(rest)]}, nil
 }
 
 // parseFields reads fields up to a blank line, which it uses up, or to a line
-// that is none, which begins rest.
-func parseFields(raw []byte) (fields []Field, rest []byte) {
+// that is none, which begins rest. Ended says that there was a blank line.
+func parseFields(raw []byte) (fields []Field, rest []byte, ended bool) {
 	for rest = raw; len(rest) > 0; {
 		line, after := cutLine(rest)
 		trimmed := strings.Trim(line, blanks)
 		switch name, value, ok := cutField(line); {
 		case ok:
 			fields = append(fields, Field{Name: name, Value: value})
-		case len(fields) > 0 && trimmed == "":
-			return fields, after
+		case trimmed == "":
+			return fields, after, true
 		case len(fields) > 0 && strings.IndexByte(blanks, line[0]) >= 0:
 			last := &fields[len(fields)-1]
 			last.Value = strings.Trim(last.Value+" "+cleanValue(trimmed), blanks)
 		default:
-			return fields, rest
+			return fields, rest, false
 		}
 		rest = after
 	}
-	return fields, rest
+	return fields, rest, false
 }
 
 const blanks = " \t"
@@ -151,11 +156,14 @@ func get(fields []Field, name string) string {
 }
 
 // MediaType returns the type of the content in lower case and without
-// parameters, "text/plain" for "text/plain;charset=UTF-8"; "" when the message
-// does not say.
+// parameters, "text/plain" for "text/plain;charset=UTF-8", and also when the
+// message does not say (RFC 1521 §7.1).
 func (m Message) MediaType() string {
 	media, _, _ := strings.Cut(m.Get("Content-Type"), ";")
-	return strings.ToLower(strings.Trim(media, blanks))
+	if media = strings.ToLower(strings.Trim(media, blanks)); media == "" {
+		return TypeText
+	}
+	return media
 }
 
 // newMessage begins every message that is made here: some clients want these

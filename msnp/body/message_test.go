@@ -70,10 +70,17 @@ func TestParse(t *testing.T) {
 	}
 }
 
-func TestParseRefuses(t *testing.T) {
-	for _, raw := range []string{"", "\r\n", "Hello", "Hello all: hi", "\r\nHello", ": x\r\n", " a: b\r\n", "a b: c"} {
-		if m, err := body.Parse([]byte(raw)); !errors.Is(err, body.ErrNoHeader) {
-			t.Errorf("Parse(%q) = %v, %v; want ErrNoHeader", raw, m, err)
+func TestParseWithoutHeader(t *testing.T) {
+	if m, err := body.Parse(nil); !errors.Is(err, body.ErrEmpty) {
+		t.Errorf("Parse(nil) = %v, %v; want ErrEmpty", m, err)
+	}
+	for raw, text := range map[string]string{
+		"\r\n": "", "Hello": "Hello", "Hello all: hi": "Hello all: hi", "Bob: hello": "Bob: hello", "\r\nHello": "Hello",
+		": x\r\n": ": x", " a: b\r\n": " a: b", "a b: c": "a b: c", "Zo\xeb: hi\r\nfoo: bar": "Zoë: hi\nfoo: bar",
+	} {
+		m, err := body.Parse([]byte(raw))
+		if err != nil || m.Header != nil || m.MediaType() != body.TypeText || m.Text() != text {
+			t.Errorf("Parse(%q) = %v, %v with text %q; want %q", raw, m, err, m.Text(), text)
 		}
 	}
 }
@@ -117,7 +124,7 @@ func TestMediaTypeAndText(t *testing.T) {
 		}
 	}
 	untyped, err := body.Parse([]byte("MIME-Version: 1.0\r\n\r\na\rb\r\n\r\n"))
-	if err != nil || untyped.MediaType() != "" || untyped.Text() != "a\nb\n" {
+	if err != nil || untyped.MediaType() != body.TypeText || untyped.Text() != "a\nb\n" {
 		t.Errorf("without a type: %q, %q, %v", untyped.MediaType(), untyped.Text(), err)
 	}
 }
@@ -229,6 +236,8 @@ func FuzzParse(f *testing.F) {
 		f.Add([]byte(raw))
 	}
 	f.Add([]byte("a: b\r\n\r"))
+	f.Add([]byte("Bob: hello\nall"))
+	f.Add([]byte("\r\n\r\nHello"))
 	f.Add([]byte("a: b\r\n c\r\n\r\n"))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		before := bytes.Clone(raw)

@@ -33,8 +33,7 @@ func NewText(text string, f Format) Message {
 	return m
 }
 
-// Text returns the text of a text/plain message with LF between its lines; a
-// message that does not name its type counts as one (RFC 1521 §7.1), for
+// Text returns the text of a text/plain message with LF between its lines; for
 // others the result is "". One line end that closes the content is dropped: it
 // belongs to the client, not to the writer.
 //
@@ -42,7 +41,7 @@ func NewText(text string, f Format) Message {
 // the labels of old clients are wrong as often as right (gaim of 2000 labels
 // local bytes UTF-8, aMSN sends Latin-1 without a label).
 func (m Message) Text() string {
-	if media := m.MediaType(); media != TypeText && media != "" {
+	if m.MediaType() != TypeText {
 		return ""
 	}
 	text := string(m.Content)

@@ -223,6 +223,10 @@ func (c *Client) event(m message) Event {
 		if change, err := listChange(w); err == nil {
 			return ListChanged{Added: w[0] == "ADD", Change: change}
 		}
+	case shaped(w, "BPR", word, word, word):
+		return PhoneChanged{Contact: msnp.Handle(w[2]), Key: msnp.PhoneKey(w[3]), Value: wire.DecodeName(wordAt(w, 4))}
+	case shaped(w, "CHL", "0", word):
+		return Challenged{Challenge: w[2]}
 	case shaped(w, "RNG", word, word, "CKI", word, word, word):
 		return c.ringing(Ring{Session: w[1], Addr: w[2], Cookie: w[4], Caller: member(w[5], w[6])})
 	case w[0] == "OUT":

@@ -138,7 +138,7 @@ S: ILN 6 AWY bob@example.org Bob%20B
 			t.Fatal(err)
 		}
 		defer c.Close()
-		want := msnp.Properties{Serial: 13, Prompt: msnp.PromptAsk, Privacy: msnp.AllowOthers}
+		want := msnp.Properties{Serial: 13, Prompt: msnp.PromptAsk, Privacy: msnp.AllowOthers, Phones: msnp.Phones{msnp.PhoneHome: ""}}
 		want.Lists[msnp.Forward] = []msnp.Member{{Handle: "bob@example.org", Name: "Bob B"}, {Handle: "carol@example.org", Name: "Zoé"}}
 		want.Lists[msnp.Block] = []msnp.Member{{Handle: "dave@example.org", Name: "Dave"}}
 		if diff := cmp.Diff(want, c.Properties()); diff != "" {
@@ -267,7 +267,11 @@ func TestEvents(t *testing.T) {
 		"OUT":          {"OUT OTH", msnptest.SignedOut{Reason: msnp.SignedInElsewhere}},
 		"error":        {"713 99", msnptest.Failed{Err: &msnptest.ServerError{Code: 713, TrID: "99"}}},
 		"bare error":   {"500", msnptest.Failed{Err: &msnptest.ServerError{Code: 500}}},
-		"unknown":      {"CHL 0 1234", msnptest.Unhandled{Words: []string{"CHL", "0", "1234"}}},
+		"BPR":          {"BPR 15 bob@example.org PHH 1%202", msnptest.PhoneChanged{Contact: bob.Handle, Key: msnp.PhoneHome, Value: "1 2"}},
+		"BPR empty":    {"BPR 15 bob@example.org PHH", msnptest.PhoneChanged{Contact: bob.Handle, Key: msnp.PhoneHome}},
+		"ADD group":    {"ADD 0 FL 15 bob@example.org Bob%20B 3", msnptest.ListChanged{Added: true, Change: msnp.ListChange{List: msnp.Forward, Serial: 15, Contact: bob, Group: 3}}},
+		"CHL":          {"CHL 0 1234", msnptest.Challenged{Challenge: "1234"}},
+		"unknown":      {"XYZ 0 1234", msnptest.Unhandled{Words: []string{"XYZ", "0", "1234"}}},
 		"one word":     {"QNG", msnptest.Unhandled{Words: []string{"QNG"}}},
 		"NLN hidden":   {"NLN HDN bob@example.org Bob%20B", msnptest.Unhandled{Words: strings.Fields("NLN HDN bob@example.org Bob%20B")}},
 		"NLN short":    {"NLN NLN bob@example.org", msnptest.Unhandled{Words: strings.Fields("NLN NLN bob@example.org")}},
@@ -302,7 +306,7 @@ func TestRingLooksLikeAnAnswer(t *testing.T) {
 func TestMessageThatIsNone(t *testing.T) {
 	signedIn(t, "S: MSG Hotmail Hotmail {len}\n    garbage\n", nil, func(t *testing.T, ctx context.Context, c *msnptest.Client) {
 		got := must[msnptest.ServerMessage](t)(msnptest.WaitFor[msnptest.ServerMessage](ctx, c, nil))
-		if diff := cmp.Diff(body.Message{}, got.Message); diff != "" || string(got.Raw) != "garbage" {
+		if diff := cmp.Diff(body.Message{Content: []byte("garbage")}, got.Message); diff != "" || string(got.Raw) != "garbage" {
 			t.Errorf("%s %q", diff, got.Raw)
 		}
 	})

@@ -52,6 +52,7 @@
 //	S/any: text   as S, but a run of these may come in any order
 //	S: <closed>   the server must close the connection
 //	S: <quiet>    the server must have nothing to say, see below
+//	T: 2m         two minutes pass; for a test with the clock of testing/synctest
 //
 // Text is everything behind the one blank after the colon. In it stand
 //

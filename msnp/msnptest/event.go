@@ -36,6 +36,17 @@ type (
 		Change msnp.ListChange
 	}
 
+	// PhoneChanged is BPR: a contact's telephone number, as the answer to SYN has
+	// it or since (MSNP5 and later).
+	PhoneChanged struct {
+		Contact msnp.Handle
+		Key     msnp.PhoneKey
+		Value   string
+	}
+
+	// Challenged is CHL, to be answered with QRY (MSNP6 and later).
+	Challenged struct{ Challenge string }
+
 	// Ring is RNG, a call into a conversation (draft-movva-00 §8.4). Answer it
 	// with [Client.Answer].
 	Ring struct {
@@ -81,7 +92,7 @@ type (
 	// MessageArrived is MSG from somebody in the conversation.
 	MessageArrived struct {
 		From msnp.Member
-		// Message is empty when Raw is no MSG body at all.
+		// Message is empty when Raw is.
 		Message body.Message
 		Raw     []byte
 	}
@@ -111,6 +122,8 @@ type (
 func (StatusChanged) event()  {}
 func (OwnStatus) event()      {}
 func (ListChanged) event()    {}
+func (PhoneChanged) event()   {}
+func (Challenged) event()     {}
 func (Ring) event()           {}
 func (Answered) event()       {}
 func (ServerMessage) event()  {}

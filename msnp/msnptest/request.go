@@ -101,12 +101,37 @@ func (s *syncing) accept(words []string) (done bool, err error) {
 		if s.parts[list] {
 			return false, fmt.Errorf("list %s goes on after its end", list)
 		}
-		s.parts[list], err = appendEntry(&s.props.Lists[list], words)
-	case words[0] == "PRP" || words[0] == "LSG": // MSNP5 and MSNP7 have more
+		if s.parts[list], err = appendEntry(&s.props.Lists[list], words); err == nil && len(words) > 8 {
+			err = s.inGroups(msnp.Handle(words[6]), words[8])
+		}
+	case shaped(words, "PRP", word, word, word): // from MSNP5 on
+		if s.props.Phones == nil {
+			s.props.Phones = make(msnp.Phones)
+		}
+		s.props.Phones[msnp.PhoneKey(words[3])] = wire.DecodeName(wordAt(words, 4))
+	case shaped(words, "LSG", word, word, word, word, word, word): // from MSNP7 on
+		id, err := parseSerial(words[5])
+		s.props.Groups.All = append(s.props.Groups.All, msnp.Group{ID: id, Name: wire.DecodeName(words[6])})
+		return false, err
 	default:
 		return false, fmt.Errorf("unexpected line %q in the answer to SYN", strings.Join(words, " "))
 	}
 	return !slices.Contains(s.parts[:], false), err
+}
+
+// inGroups notes the groups of a contact: "LST n FL … handle name 0,2".
+func (s *syncing) inGroups(who msnp.Handle, ids string) error {
+	if s.props.Groups.Of == nil {
+		s.props.Groups.Of = make(map[msnp.Handle][]uint32)
+	}
+	for word := range strings.SplitSeq(ids, ",") {
+		id, err := parseSerial(word)
+		if err != nil {
+			return err
+		}
+		s.props.Groups.Of[who] = append(s.props.Groups.Of[who], id)
+	}
+	return nil
 }
 
 // appendEntry reads one line of LST, which counts itself: "LST n FL serial item
@@ -173,7 +198,8 @@ func (c *Client) changeList(ctx context.Context, name string, list msnp.List, ar
 	return listChange(answer)
 }
 
-// listChange reads "ADD n FL serial handle name" and "REM n FL serial handle".
+// listChange reads "ADD n FL serial handle name" and "REM n FL serial handle", with
+// a group behind them in MSNP7.
 func listChange(words []string) (change msnp.ListChange, err error) {
 	want := []string{words[0], word, word, word, word}
 	if words[0] == "ADD" {
@@ -190,7 +216,9 @@ func listChange(words []string) (change msnp.ListChange, err error) {
 	if words[0] == "ADD" {
 		change.Contact = member(words[4], words[5])
 	}
-	change.Serial, err = parseSerial(words[3])
+	if change.Serial, err = parseSerial(words[3]); err == nil && len(words) > len(want) {
+		change.Group, err = parseSerial(words[len(want)])
+	}
 	return change, err
 }
 

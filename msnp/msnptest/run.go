@@ -8,6 +8,7 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // MismatchError says where a transcript and the server differ.
@@ -96,6 +97,9 @@ func (r *runner) peer(number int) (*peer, error) {
 // play plays a group of steps.
 func (r *runner) play(ctx context.Context, steps []step) error {
 	s := steps[0]
+	if s.action == passTime {
+		return pass(ctx, s.pause)
+	}
 	p, err := r.peer(s.conn)
 	if err == nil {
 		switch s.action {
@@ -115,6 +119,16 @@ func (r *runner) play(ctx context.Context, steps []step) error {
 		err = fmt.Errorf("%s:%d: %s: %w", r.name, s.at, firstLine(s.source), err)
 	}
 	return err
+}
+
+// pass lets time pass.
+func pass(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 func (r *runner) send(ctx context.Context, p *peer, s step) error {

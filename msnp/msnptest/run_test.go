@@ -175,7 +175,7 @@ func TestRunQuietNot(t *testing.T) {
 
 func TestRunMistakes(t *testing.T) {
 	tests := map[string]struct{ script, want string }{
-		"no side":           {"C: a\nVER 1", "transcript:2: line begins neither with C:"},
+		"no side":           {"C: a\nVER 1", "transcript:2: line begins with none of C:"},
 		"no blank":          {"C:a", "transcript:1: "},
 		"body first":        {"  a", "transcript:1: body without a line"},
 		"body of a comment": {"C: a\n# b\n  c", "transcript:3: body without a line"},

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // action is what a step of a transcript does.
@@ -23,6 +24,7 @@ const (
 	expectAny
 	expectClosed
 	expectQuiet
+	passTime
 )
 
 // step is one line of a transcript with its body.
@@ -35,6 +37,7 @@ type step struct {
 	hasBody bool
 	anyBody bool
 	source  string // as it stands in the script, for errors
+	pause   time.Duration
 }
 
 var directive = regexp.MustCompile(`^([CS])([0-9]*)(?:/(lf|raw|any))?:(?: (.*))?$`)
@@ -144,9 +147,14 @@ func (p *scriptParser) endBody() (err error) {
 }
 
 func parseStep(line string) (s step, err error) {
+	if text, ok := strings.CutPrefix(line, "T: "); ok {
+		s = step{action: passTime, source: line}
+		s.pause, err = time.ParseDuration(text)
+		return s, err
+	}
 	m := directive.FindStringSubmatch(line)
 	if m == nil {
-		return s, fmt.Errorf("line begins neither with C: nor with S: nor with #")
+		return s, fmt.Errorf("line begins with none of C: S: T: #")
 	}
 	s = step{conn: 1, source: line}
 	if m[2] != "" {
@@ -175,7 +183,7 @@ var actions = map[string]action{
 	"S": expectLine, "Sany": expectAny, "S <closed>": expectClosed, "S <quiet>": expectQuiet,
 }
 
-func (s *step) receives() bool { return s.action >= expectLine }
+func (s *step) receives() bool { return s.action >= expectLine && s.action <= expectQuiet }
 
 // check finds what a step cannot have.
 func (s *step) check() error {

@@ -223,7 +223,7 @@ func (sb *Switchboard) event(m message) Event {
 	return otherEvent(m)
 }
 
-// arrived reads "MSG handle name length" and its body; what is no body leaves
+// arrived reads "MSG handle name length" and its body; one without a byte leaves
 // the message empty.
 func arrived(m message) (from msnp.Member, msg body.Message) {
 	msg, err := body.Parse(m.payload)

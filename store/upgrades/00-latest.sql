@@ -1,4 +1,4 @@
--- v0 -> v1: Latest revision
+-- v0 -> v2 (compatible with v2+): Latest revision
 
 -- Times are Unix milliseconds in UTC, NULL where unknown. Handles are lower
 -- case. Ids are never given twice, not even after a removal: the id of an
@@ -77,6 +77,7 @@ CREATE TABLE contact (
 	network   TEXT NOT NULL,
 	remote_id TEXT NOT NULL,
 	name      TEXT NOT NULL,
+	room      BOOLEAN NOT NULL DEFAULT false,
 
 	UNIQUE (network, remote_id)
 );
@@ -106,17 +107,28 @@ CREATE TABLE inbox (
 	from_name    TEXT NOT NULL,
 	kind         TEXT NOT NULL,
 	text         TEXT NOT NULL,
-	sent         BIGINT
+	sent         BIGINT,
+	-- Who speaks in a room; empty where the handle says it.
+	speaker      TEXT NOT NULL DEFAULT '',
+	own          BOOLEAN NOT NULL DEFAULT false,
+	style        TEXT NOT NULL DEFAULT ''
 );
 
 CREATE INDEX inbox_account_idx ON inbox (account);
 
--- The ids of the messages that an account has had.
+-- The ids of the messages that an account has had or has sent, and how those
+-- began to which others may refer.
 CREATE TABLE seen_message (
 	account    TEXT   NOT NULL REFERENCES account (handle) ON DELETE CASCADE,
 	network    TEXT   NOT NULL,
 	message_id TEXT   NOT NULL,
 	seen       BIGINT NOT NULL,
+	-- The chat and the id that others use for it, NULL where there is no text.
+	chat       TEXT,
+	ref        TEXT,
+	-- Empty for the account itself.
+	author     TEXT   NOT NULL DEFAULT '',
+	quote      TEXT   NOT NULL DEFAULT '',
 
 	PRIMARY KEY (account, network, message_id)
 	-- only: postgres
@@ -125,6 +137,7 @@ CREATE TABLE seen_message (
 --) WITHOUT ROWID;
 
 CREATE INDEX seen_message_seen_idx ON seen_message (seen);
+CREATE INDEX seen_message_ref_idx ON seen_message (account, network, ref) WHERE ref IS NOT NULL;
 
 CREATE TABLE outbox (
 	-- only: postgres
@@ -137,7 +150,58 @@ CREATE TABLE outbox (
 	chat_contact TEXT   NOT NULL,
 	chat_group   TEXT   NOT NULL,
 	text         TEXT   NOT NULL,
-	created      BIGINT NOT NULL
+	created      BIGINT NOT NULL,
+	style        TEXT   NOT NULL DEFAULT '',
+	message_id   TEXT   NOT NULL DEFAULT ''
 );
 
 CREATE INDEX outbox_account_idx ON outbox (account, network);
+
+CREATE TABLE setting (
+	account TEXT NOT NULL REFERENCES account (handle) ON DELETE CASCADE,
+	name    TEXT NOT NULL,
+	value   TEXT NOT NULL,
+
+	PRIMARY KEY (account, name)
+);
+
+-- What a network remembers for an account, in words of its own.
+CREATE TABLE network_memory (
+	account TEXT NOT NULL REFERENCES account (handle) ON DELETE CASCADE,
+	network TEXT NOT NULL,
+	name    TEXT NOT NULL,
+	value   TEXT NOT NULL,
+
+	PRIMARY KEY (account, network, name)
+	-- only: postgres
+);
+	-- only: sqlite (line commented)
+--) WITHOUT ROWID;
+
+-- The accounts that people of networks made for themselves.
+CREATE TABLE sign_up (
+	account TEXT NOT NULL PRIMARY KEY REFERENCES account (handle) ON DELETE CASCADE,
+	network TEXT NOT NULL,
+	person  TEXT NOT NULL,
+
+	UNIQUE (network, person)
+);
+
+-- What stands behind the links to pictures and files.
+CREATE TABLE media (
+	id      TEXT   NOT NULL PRIMARY KEY,
+	account TEXT   NOT NULL REFERENCES account (handle) ON DELETE CASCADE,
+	network TEXT   NOT NULL,
+	-- The message that it came with.
+	message TEXT   NOT NULL,
+	source  TEXT   NOT NULL,
+	name    TEXT   NOT NULL,
+	type    TEXT   NOT NULL,
+	size    BIGINT NOT NULL,
+	voice   BOOLEAN NOT NULL,
+	created BIGINT NOT NULL,
+	expires BIGINT NOT NULL
+);
+
+CREATE INDEX media_expires_idx ON media (expires);
+CREATE INDEX media_account_idx ON media (account);

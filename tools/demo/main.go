@@ -1,9 +1,10 @@
-// Command demo plays one conversation between a real MSN client and real Matrix
-// clients through a Papillon of its own, and prints what both sides see. It
-// starts everything on loopback in a temporary folder: the homeserver Dendrite,
-// Papillon as its appservice, the MSN account alice, and bob and carol on
-// Matrix. Then it stays up, so that you can try it with clients of your own,
-// until Ctrl-C. It leaves nothing behind.
+// Command demo plays one conversation between a real MSN client and real
+// clients of a modern network through a Papillon of its own, and prints what
+// both sides see. It starts everything on loopback in temporary folders: the
+// network's server (the Matrix homeserver Dendrite, or the XMPP server Prosody),
+// Papillon beside it (as its appservice, or its component), the MSN account
+// alice, and bob and carol on the network. Then it stays up, so that you can try
+// it with clients of your own, until Ctrl-C. It leaves nothing behind.
 package main
 
 import (
@@ -22,24 +23,25 @@ const sceneTimeout = 2 * time.Minute
 
 func main() {
 	binary := flag.String("papillon", "./papillon", "the program to show")
-	network := flag.String("network", "matrix", "the network to show")
+	shown := flag.String("network", "matrix", "the network to show: matrix or xmpp")
 	once := flag.Bool("once", false, "end after the conversation")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *binary, *network, *once); err != nil {
+	if err := run(ctx, *binary, *shown, *once); err != nil {
 		fmt.Fprintln(os.Stderr, "demo:", err)
 		os.Exit(1)
 	}
 }
 
 // run sets the stage, plays, and stays up unless told otherwise.
-func run(ctx context.Context, binary, network string, once bool) (err error) {
-	if network != "matrix" {
-		return fmt.Errorf("there is no demo for the network %q: leave NETWORK out for Matrix", network)
+func run(ctx context.Context, binary, shown string, once bool) (err error) {
+	world, err := networkNamed(shown)
+	if err != nil {
+		return err
 	}
-	out := newPrinter(os.Stdout)
-	stage, err := setStage(ctx, binary, out)
+	out := newPrinter(os.Stdout, world.title())
+	stage, err := setStage(ctx, binary, world, out)
 	defer func() { err = errors.Join(err, stage.strike()) }()
 	if err != nil {
 		return err

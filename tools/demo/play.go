@@ -3,41 +3,25 @@ package main
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
-	"time"
 
-	"maunium.net/go/mautrix/event"
-	"maunium.net/go/mautrix/id"
-
-	"papillon/bridge/matrix/matrixtest"
 	"papillon/msnp"
 	"papillon/msnp/msnptest"
 )
 
-const (
-	bobHandle   = "bob@" + matrixtest.Domain
-	carolHandle = "carol@" + matrixtest.Domain
-	// ghost is alice as Matrix sees her.
-	ghost = id.UserID("@msn_alice:" + matrixtest.Domain)
-)
-
-// typingTime is how long bob seems to type.
-const typingTime = 10 * time.Second
-
 // conversation is the state that the scenes share.
 type conversation struct {
 	*stage
-	out   *printer
-	alice *msnptest.Client
-	chat  *msnptest.Switchboard // alice's window with bob
-	room  id.RoomID             // the same on Matrix
+	out        *printer
+	alice      *msnptest.Client
+	chat       *msnptest.Switchboard // alice's window with bob
+	bob, carol person
 }
 
 // play plays all scenes; each fails unless its outcome is seen on the other
 // side.
 func play(ctx context.Context, s *stage, out *printer) error {
-	c := &conversation{stage: s, out: out}
+	c := &conversation{stage: s, out: out, bob: s.world.bob(), carol: s.world.carol()}
 	defer func() {
 		if c.alice != nil {
 			c.alice.Close()
@@ -48,7 +32,7 @@ func play(ctx context.Context, s *stage, out *printer) error {
 		play  func(context.Context) error
 	}{
 		{"Alice signs in with an MSN client of 1999", c.signIn},
-		{"She adds bob@hs.test, who is on Matrix", c.addBob},
+		{fmt.Sprintf("She adds %s, who is on %s", c.bob.handle(), s.world.title()), c.addBob},
 		{"She writes to him", c.write},
 		{"He answers", c.answer},
 		{"His presence changes", c.presence},
@@ -77,17 +61,17 @@ func (c *conversation) signIn(ctx context.Context) (err error) {
 	if len(list) == 0 || !strings.HasPrefix(string(list[0].Handle), "papillon@") {
 		return fmt.Errorf("the helper contact is not on the list: %v", list)
 	}
-	if err := c.status(ctx, string(list[0].Handle), msnp.Online, true); err != nil {
+	if err := c.status(ctx, string(list[0].Handle), msnp.Online); err != nil {
 		return err
 	}
 	c.out.seen("her list holds the helper contact %s, online", list[0].Handle)
 	return nil
 }
 
-// status waits until alice sees a contact's status.
-func (c *conversation) status(ctx context.Context, who string, status msnp.Status, initial bool) error {
+// status waits until alice sees a contact's status, by ILN or NLN.
+func (c *conversation) status(ctx context.Context, who string, status msnp.Status) error {
 	_, err := msnptest.WaitFor(ctx, c.alice, func(s msnptest.StatusChanged) bool {
-		return string(s.Contact.Handle) == who && s.Status == status && s.Initial == initial
+		return string(s.Contact.Handle) == who && s.Status == status
 	})
 	if err != nil {
 		return fmt.Errorf("wait for %s to be %s: %w", who, status, err)
@@ -96,38 +80,35 @@ func (c *conversation) status(ctx context.Context, who string, status msnp.Statu
 }
 
 func (c *conversation) addBob(ctx context.Context) error {
-	change, err := c.alice.Add(ctx, msnp.Forward, bobHandle, bobHandle)
+	change, err := c.alice.Add(ctx, msnp.Forward, c.bob.handle(), c.bob.handle())
 	if err != nil {
 		return err
 	}
 	if change.Contact.Name != "Bob" {
 		return fmt.Errorf("bob is called %q on the list, not by his display name", change.Contact.Name)
 	}
-	if _, err := c.alice.Add(ctx, msnp.Allow, bobHandle, "Bob"); err != nil {
+	if _, err := c.alice.Add(ctx, msnp.Allow, c.bob.handle(), "Bob"); err != nil {
 		return err
 	}
-	if err := c.status(ctx, bobHandle, msnp.Online, true); err != nil {
+	if err := c.bob.meet(ctx); err != nil {
 		return err
 	}
-	c.out.seen("he is on her list under his display name, online (ILN)")
+	if err := c.status(ctx, c.bob.handle(), msnp.Online); err != nil {
+		return err
+	}
+	c.out.seen("he is on her list under his display name, online")
 	return nil
 }
 
 func (c *conversation) write(ctx context.Context) (err error) {
-	if c.chat, err = c.alice.Chat(ctx, bobHandle); err != nil {
+	if c.chat, err = c.alice.Chat(ctx, c.bob.handle()); err != nil {
 		return err
 	}
 	const words = "Hello Bob! This is Messenger 1.0 :)"
 	if _, err := c.chat.SendText(ctx, words, msnptest.Acknowledged); err != nil {
 		return err
 	}
-	invite, err := c.bob.WaitInvite(ctx, ghost)
-	if err != nil {
-		return err
-	}
-	c.room = invite.RoomID
-	c.out.matrix("bob is invited by %s and joins", ghost)
-	if err := c.bob.Join(ctx, c.room); err != nil {
+	if err := c.bob.join(ctx); err != nil {
 		return err
 	}
 	if err := c.bobReads(ctx, "Hello Bob! This is Messenger 1.0 🙂"); err != nil {
@@ -136,11 +117,7 @@ func (c *conversation) write(ctx context.Context) (err error) {
 	if err := c.chat.SendTyping(ctx); err != nil {
 		return err
 	}
-	_, err = c.bob.Wait(ctx, "alice to type", func(evt *event.Event) bool {
-		typing, ok := evt.Content.Parsed.(*event.TypingEventContent)
-		return ok && evt.RoomID == c.room && slices.Contains(typing.UserIDs, ghost)
-	})
-	if err != nil {
+	if err := c.bob.seeTyping(ctx); err != nil {
 		return err
 	}
 	c.out.seen("bob sees her type more")
@@ -149,19 +126,18 @@ func (c *conversation) write(ctx context.Context) (err error) {
 
 // bobReads waits until bob sees a message.
 func (c *conversation) bobReads(ctx context.Context, words string) error {
-	if _, err := c.bob.WaitText(ctx, ghost, words); err != nil {
+	if err := c.bob.read(ctx, words); err != nil {
 		return err
 	}
-	c.out.matrix("%s: %s", ghost, words)
+	c.out.far("%s: %s", c.world.self(), words)
 	c.out.seen("bob reads it")
 	return nil
 }
 
-// says has somebody on Matrix write.
-func (c *conversation) says(ctx context.Context, who *matrixtest.Person, room id.RoomID, words string) error {
-	c.out.matrix("%s: %s", who.UserID, words)
-	_, err := who.Say(ctx, room, words)
-	return err
+// says has somebody on the network write.
+func (c *conversation) says(ctx context.Context, who person, words string) error {
+	c.out.far("%s: %s", who.address(), words)
+	return who.say(ctx, words)
 }
 
 // reads waits until alice sees a message in a window.
@@ -177,37 +153,39 @@ func (c *conversation) reads(ctx context.Context, window *msnptest.Switchboard, 
 }
 
 func (c *conversation) answer(ctx context.Context) error {
-	if _, err := c.bob.UserTyping(ctx, c.room, true, typingTime); err != nil {
-		return fmt.Errorf("type as bob: %w", err)
+	if err := c.bob.typeOn(ctx); err != nil {
+		return err
 	}
 	_, err := msnptest.WaitFor(ctx, c.chat, func(m msnptest.MessageArrived) bool {
 		user, typing := m.Message.Typing()
-		return typing && user == bobHandle
+		return typing && user == c.bob.handle()
 	})
 	if err != nil {
 		return fmt.Errorf("wait for bob's typing: %w", err)
 	}
 	c.out.seen("alice sees him type")
-	if err := c.says(ctx, c.bob, c.room, "Hi Alice, it is 2026 here"); err != nil {
+	const words = "Hi Alice, it is 2026 here"
+	if err := c.says(ctx, c.bob, words); err != nil {
 		return err
 	}
-	return c.reads(ctx, c.chat, bobHandle, "Hi Alice, it is 2026 here")
+	return c.reads(ctx, c.chat, c.bob.handle(), words)
+}
+
+// bobIs gives bob another presence and waits until alice sees it.
+func (c *conversation) bobIs(ctx context.Context, status msnp.Status, word string) error {
+	c.out.far("%s is %s", c.bob.address(), word)
+	if err := c.bob.show(ctx, status); err != nil {
+		return err
+	}
+	return c.status(ctx, c.bob.handle(), status)
 }
 
 func (c *conversation) presence(ctx context.Context) error {
 	for _, step := range []struct {
-		presence event.Presence
-		status   msnp.Status
-	}{
-		{event.PresenceUnavailable, msnp.Away},
-		{event.PresenceOffline, msnp.Offline},
-		{event.PresenceOnline, msnp.Online},
-	} {
-		c.out.matrix("%s is %s", c.bob.UserID, step.presence)
-		if err := c.bob.SetPresence(ctx, step.presence, ""); err != nil {
-			return err
-		}
-		if err := c.status(ctx, bobHandle, step.status, false); err != nil {
+		status msnp.Status
+		word   string
+	}{{msnp.Away, "away"}, {msnp.Offline, "offline"}, {msnp.Online, "online"}} {
+		if err := c.bobIs(ctx, step.status, step.word); err != nil {
 			return err
 		}
 	}
@@ -216,11 +194,7 @@ func (c *conversation) presence(ctx context.Context) error {
 	if err := c.alice.SetStatus(ctx, msnp.Busy); err != nil {
 		return err
 	}
-	_, err := c.bob.Wait(ctx, "alice to be busy", func(evt *event.Event) bool {
-		content, ok := evt.Content.Parsed.(*event.PresenceEventContent)
-		return ok && evt.Sender == ghost && content.StatusMessage == "Busy"
-	})
-	if err != nil {
+	if err := c.bob.see(ctx, msnp.Busy); err != nil {
 		return err
 	}
 	c.out.seen("bob sees her busy")
@@ -228,37 +202,33 @@ func (c *conversation) presence(ctx context.Context) error {
 }
 
 func (c *conversation) stranger(ctx context.Context) error {
-	room, err := c.carol.CreateDM(ctx, ghost)
-	if err != nil {
+	if err := c.carol.approach(ctx); err != nil {
 		return err
 	}
-	if _, err := c.carol.WaitMember(ctx, room, ghost, event.MembershipJoin); err != nil {
+	if err := c.says(ctx, c.carol, "Hello, may I?"); err != nil {
 		return err
 	}
-	if err := c.says(ctx, c.carol, room, "Hello, may I?"); err != nil {
-		return err
-	}
-	_, err = msnptest.WaitFor(ctx, c.alice, func(l msnptest.ListChanged) bool {
-		return l.Added && l.Change.List == msnp.Reverse && l.Change.Contact.Handle == carolHandle
+	_, err := msnptest.WaitFor(ctx, c.alice, func(l msnptest.ListChanged) bool {
+		return l.Added && l.Change.List == msnp.Reverse && string(l.Change.Contact.Handle) == c.carol.handle()
 	})
 	if err != nil {
 		return fmt.Errorf("wait for carol on the reverse list: %w", err)
 	}
 	c.out.seen("alice is asked about carol (ADD 0 RL)")
-	window, err := c.answerRing(ctx, carolHandle)
+	window, err := c.answerRing(ctx, c.carol.handle())
 	if err != nil {
 		return err
 	}
-	if err := c.reads(ctx, window, carolHandle, "Hello, may I?"); err != nil {
+	if err := c.reads(ctx, window, c.carol.handle(), "Hello, may I?"); err != nil {
 		return err
 	}
-	if _, err := c.alice.Add(ctx, msnp.Allow, carolHandle, "Carol"); err != nil {
+	if _, err := c.alice.Add(ctx, msnp.Allow, c.carol.handle(), "Carol"); err != nil {
 		return err
 	}
 	if _, err := window.SendText(ctx, "Of course!", msnptest.Acknowledged); err != nil {
 		return err
 	}
-	if _, err := c.carol.WaitText(ctx, ghost, "Of course!"); err != nil {
+	if err := c.carol.read(ctx, "Of course!"); err != nil {
 		return err
 	}
 	c.out.seen("carol reads alice's answer")
@@ -275,25 +245,17 @@ func (c *conversation) answerRing(ctx context.Context, from string) (*msnptest.S
 }
 
 func (c *conversation) writeToAbsent(ctx context.Context) error {
-	c.out.matrix("%s is offline", c.bob.UserID)
-	if err := c.bob.SetPresence(ctx, event.PresenceOffline, ""); err != nil {
-		return err
-	}
-	if err := c.status(ctx, bobHandle, msnp.Offline, false); err != nil {
+	if err := c.bobIs(ctx, msnp.Offline, "offline"); err != nil {
 		return err
 	}
 	const words = "Read this when you are back"
 	if _, err := c.chat.SendText(ctx, words, msnptest.Acknowledged); err != nil {
 		return err
 	}
-	c.out.matrix("%s is back", c.bob.UserID)
-	if err := c.bob.SetPresence(ctx, event.PresenceOnline, ""); err != nil {
+	if err := c.bobIs(ctx, msnp.Online, "back"); err != nil {
 		return err
 	}
-	if err := c.bobReads(ctx, words); err != nil {
-		return err
-	}
-	return c.status(ctx, bobHandle, msnp.Online, false)
+	return c.bobReads(ctx, words)
 }
 
 func (c *conversation) whileSignedOut(ctx context.Context) error {
@@ -301,30 +263,26 @@ func (c *conversation) whileSignedOut(ctx context.Context) error {
 		return err
 	}
 	c.alice.Close()
-	_, err := c.bob.Wait(ctx, "alice to be offline", func(evt *event.Event) bool {
-		content, ok := evt.Content.Parsed.(*event.PresenceEventContent)
-		return ok && evt.Sender == ghost && content.Presence == event.PresenceOffline
-	})
-	if err != nil {
+	if err := c.bob.see(ctx, msnp.Offline); err != nil {
 		return err
 	}
 	c.out.seen("bob sees her offline")
 	const words = "Something for when you come back"
-	if err := c.says(ctx, c.bob, c.room, words); err != nil {
+	if err := c.says(ctx, c.bob, words); err != nil {
 		return err
 	}
 	c.out.note("Alice signs in again")
 	if err := c.signIn(ctx); err != nil {
 		return err
 	}
-	if err := c.status(ctx, bobHandle, msnp.Online, true); err != nil {
+	if err := c.status(ctx, c.bob.handle(), msnp.Online); err != nil {
 		return err
 	}
-	window, err := c.answerRing(ctx, bobHandle)
+	window, err := c.answerRing(ctx, c.bob.handle())
 	if err != nil {
 		return err
 	}
-	if err := c.reads(ctx, window, bobHandle, words); err != nil {
+	if err := c.reads(ctx, window, c.bob.handle(), words); err != nil {
 		return err
 	}
 	return c.alice.SignOut(ctx)

@@ -9,8 +9,6 @@ import (
 	"sync"
 
 	"github.com/mattn/go-isatty"
-
-	"papillon/bridge/matrix/matrixtest"
 )
 
 // The colours of a terminal.
@@ -29,10 +27,11 @@ type printer struct {
 	mu      sync.Mutex
 	w       io.Writer
 	colours bool
+	network string // its title
 }
 
-func newPrinter(f *os.File) *printer {
-	return &printer{w: f, colours: isatty.IsTerminal(f.Fd()) && os.Getenv("NO_COLOR") == ""}
+func newPrinter(f *os.File, network string) *printer {
+	return &printer{w: f, network: network, colours: isatty.IsTerminal(f.Fd()) && os.Getenv("NO_COLOR") == ""}
 }
 
 func (p *printer) line(colour, format string, args ...any) {
@@ -57,8 +56,10 @@ func (p *printer) msn(direction byte, line string) {
 	p.line(blue, "   MSN %s %s", arrow, strings.TrimRight(line, "\r\n"))
 }
 
-// matrix writes what somebody on Matrix did or saw.
-func (p *printer) matrix(format string, args ...any) { p.line(purple, "   Matrix   "+format, args...) }
+// far writes what somebody on the network did or saw.
+func (p *printer) far(format string, args ...any) {
+	p.line(purple, fmt.Sprintf("   %-8s ", p.network)+format, args...)
+}
 
 // seen says that a step arrived on the other side.
 func (p *printer) seen(format string, args ...any) { p.line(green, "   ✓ "+format, args...) }
@@ -77,11 +78,8 @@ Everything is still running. Sign in with an MSN client that speaks MSNP2:
     handle    %s
     password  %s
 
-and with a Matrix client:
-
-    homeserver  %s
-    users       @bob:%s (password bob), @carol:%s (password carol)
+%s
 
 Ctrl-C ends it all and leaves nothing behind.`,
-		host, port, handle, s.password, s.homeserver.URL, matrixtest.Domain, matrixtest.Domain)
+		host, port, handle, s.password, s.world.invite())
 }

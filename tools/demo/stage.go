@@ -13,10 +13,6 @@ import (
 	"sync"
 	"syscall"
 	"time"
-
-	"maunium.net/go/mautrix/event"
-
-	"papillon/bridge/matrix/matrixtest"
 )
 
 const (
@@ -30,13 +26,12 @@ const (
 
 // stage is everything that runs for the demo.
 type stage struct {
-	dir        string
-	homeserver *matrixtest.Server
-	bob, carol *matrixtest.Person
-	papillon   *exec.Cmd
-	ended      chan error // told when Papillon ends
-	msn        string     // where it listens for MSN clients
-	password   string     // alice's
+	dir      string
+	world    network
+	papillon *exec.Cmd
+	ended    chan error // told when Papillon ends
+	msn      string     // where it listens for MSN clients
+	password string     // alice's
 
 	logMu sync.Mutex
 	log   bytes.Buffer
@@ -44,8 +39,8 @@ type stage struct {
 
 // setStage starts everything. The stage it returns is to be struck even when it
 // is not complete.
-func setStage(ctx context.Context, binary string, out *printer) (*stage, error) {
-	s := &stage{ended: make(chan error, 1)}
+func setStage(ctx context.Context, binary string, world network, out *printer) (*stage, error) {
+	s := &stage{world: world, ended: make(chan error, 1)}
 	binary, err := filepath.Abs(binary)
 	if err != nil {
 		return s, fmt.Errorf("find papillon: %w", err)
@@ -56,38 +51,19 @@ func setStage(ctx context.Context, binary string, out *printer) (*stage, error) 
 	if s.dir, err = os.MkdirTemp("", "papillon-demo-"); err != nil {
 		return s, fmt.Errorf("make a folder: %w", err)
 	}
-	addrs, err := freeAddrs(2)
-	if err != nil {
-		return s, err
-	}
-	homeserver, appservice := addrs[0], addrs[1]
 	if s.msn, err = msnAddr(); err != nil {
 		return s, err
 	}
-	env := append(os.Environ(),
-		"PAPILLON_MSN_LISTEN="+s.msn,
-		"PAPILLON_MATRIX_LISTEN="+appservice,
-		"PAPILLON_MATRIX_HOMESERVER_URL=http://"+homeserver,
-		"PAPILLON_MATRIX_HOMESERVER_DOMAIN="+matrixtest.Domain,
-		"PAPILLON_PRESENCE_POLL=1s",
-	)
+	settings, err := world.settings()
+	if err != nil {
+		return s, err
+	}
+	env := append(append(os.Environ(), "PAPILLON_MSN_LISTEN="+s.msn), settings...)
 	out.note("papillon init --domain example.org")
 	if _, err := s.command(ctx, binary, env, "init", "--dir", s.dir, "--domain", "example.org"); err != nil {
 		return s, err
 	}
-	data := filepath.Join(s.dir, "dendrite")
-	if err := os.Mkdir(data, 0o700); err != nil {
-		return s, fmt.Errorf("make the homeserver's folder: %w", err)
-	}
-	out.note("starting the homeserver Dendrite for %s", matrixtest.Domain)
-	s.homeserver, err = matrixtest.Start(ctx, matrixtest.Options{
-		Registrations: []string{filepath.Join(s.dir, "registration-msn.yaml")},
-		Presence:      true, Addr: homeserver, Dir: data, Log: os.Stdout,
-	})
-	if err != nil {
-		return s, err
-	}
-	if err := s.invitePeople(ctx); err != nil {
+	if err := world.start(ctx, s.dir, out); err != nil {
 		return s, err
 	}
 	out.note("papillon account add %s --name Alice", handle)
@@ -98,19 +74,6 @@ func setStage(ctx context.Context, binary string, out *printer) (*stage, error) 
 	s.password = strings.TrimSpace(password)
 	out.note("papillon serve")
 	return s, s.serve(ctx, binary, env)
-}
-
-// invitePeople makes bob and carol.
-func (s *stage) invitePeople(ctx context.Context) (err error) {
-	for name, person := range map[string]**matrixtest.Person{"bob": &s.bob, "carol": &s.carol} {
-		if *person, err = s.homeserver.CreateUser(ctx, name); err != nil {
-			return err
-		}
-		if err = (*person).SetDisplayName(ctx, strings.ToUpper(name[:1])+name[1:]); err != nil {
-			return fmt.Errorf("name %s: %w", name, err)
-		}
-	}
-	return s.bob.SetPresence(ctx, event.PresenceOnline, "")
 }
 
 // command runs a subcommand and returns what it prints.
@@ -158,14 +121,7 @@ func (s *stage) strike() error {
 	if s.papillon != nil && s.papillon.Process != nil {
 		errs = append(errs, s.stopPapillon())
 	}
-	for _, p := range []*matrixtest.Person{s.bob, s.carol} {
-		if p != nil {
-			p.Close()
-		}
-	}
-	if s.homeserver != nil {
-		errs = append(errs, s.homeserver.Stop())
-	}
+	errs = append(errs, s.world.stop())
 	if s.dir != "" {
 		errs = append(errs, os.RemoveAll(s.dir))
 	}

@@ -103,6 +103,7 @@ type program interface {
 	register(ctx context.Context, s *Server, name, password string) error
 	setPassword(ctx context.Context, s *Server, name, password string) error
 	remove(ctx context.Context, s *Server, name string) error
+	seedRoster(ctx context.Context, s *Server, name string, contacts []Contact) error
 }
 
 // programs has what is particular to each kind, and its default domain.

@@ -154,6 +154,7 @@ func TestServer(t *testing.T) {
 			{"runs without root", runsWithoutRoot},
 			{"accounts", accounts},
 			{"many accounts", manyAccounts},
+			{"large roster", largeRoster},
 			{"direct TLS", directTLS},
 			{"conversation", converse},
 			{"modern messages", modernMessages},
@@ -327,6 +328,31 @@ func cutAndMend(t *testing.T, s *Server) {
 		t.Errorf("%d connections were reset", n)
 	}
 	must(t, carol.WaitDisconnected(ctx), carol.WaitConnected(ctx))
+}
+
+func largeRoster(t *testing.T, s *Server) {
+	ctx := testContext(t)
+	const many = 2000 // more cost slixmpp a minute
+	contacts := make([]Contact, many)
+	for i := range contacts {
+		contacts[i] = Contact{JID: "contact" + strconv.Itoa(i) + "@unknown.test", Name: "Nº \"" + strconv.Itoa(i) + "\" \\", Groups: []string{"Füll"}}
+	}
+	jid, password, err := s.CreateUser(ctx, "popular")
+	must(t, err, s.SeedRoster(ctx, "popular", contacts))
+	popular, err := Login(ctx, s, jid, password)
+	must(t, err)
+	defer func() { must(t, popular.Close()) }()
+	roster, err := popular.Roster(ctx)
+	must(t, err)
+	if len(roster) != many {
+		t.Fatalf("the roster has %d contacts, want %d", len(roster), many)
+	}
+	for _, c := range roster {
+		if number := strings.TrimPrefix(strings.TrimSuffix(c.JID, "@unknown.test"), "contact"); c.Subscription != "both" ||
+			c.Name != "Nº \""+number+"\" \\" || len(c.Groups) != 1 || c.Groups[0] != "Füll" {
+			t.Fatalf("%+v", c)
+		}
+	}
 }
 
 func directTLS(t *testing.T, s *Server) {

@@ -1,0 +1,169 @@
+package media
+
+import (
+	"fmt"
+	"mime"
+	"path"
+	"strings"
+	"unicode"
+
+	"golang.org/x/text/unicode/norm"
+)
+
+const (
+	// maxShownName and maxPathName are in characters.
+	maxShownName, maxPathName = 80, 32
+	// maxExtension is how many characters of a name count as its extension,
+	// with the dot.
+	maxExtension = 6
+	// worthOriginal is the size from which a JPEG or GIF is surely scaled
+	// down, so that its line says how to get the original.
+	worthOriginal = 256 << 10
+)
+
+// Link is what the line about an attachment is made of.
+type Link struct {
+	// URL is empty if the gateway serves no links.
+	URL string
+	// Name is safe to show, and empty if there is none. It is not confined to
+	// ASCII.
+	Name string
+	// Type is the media type without parameters, as the sender or the source
+	// says; empty if unknown.
+	Type string
+	// Size is in bytes, 0 if unknown.
+	Size int64
+}
+
+// Kind says in a word what an offer is: "picture", "voice message", "sound",
+// "video" or "file".
+func (o Offer) Kind() string {
+	family, sub, _ := strings.Cut(plainType(o.Type), "/")
+	if o.Type == "" {
+		family, _, _ = strings.Cut(extensionTypes[strings.ToLower(path.Ext(o.Name))], "/")
+	}
+	switch {
+	case o.Voice:
+		return "voice message"
+	case family == "image" && !strings.HasPrefix(sub, "svg"):
+		return "picture"
+	case family == "audio":
+		return "sound"
+	case family == "video":
+		return "video"
+	}
+	return "file"
+}
+
+// Line words a link for a chat window: "[picture] cat.jpg (120 KB)
+// http://host/m/…/cat.jpg". An empty kind is a file. Where a picture surely is
+// served smaller than it was sent, the line says how to get the original.
+func (l Link) Line(kind string) string {
+	if kind == "" {
+		kind = "file"
+	}
+	parts := []string{"[" + kind + "]"}
+	if l.Name != "" {
+		parts = append(parts, l.Name)
+	}
+	if l.Size > 0 {
+		parts = append(parts, "("+sizeText(l.Size)+")")
+	}
+	if l.URL == "" {
+		return strings.Join(append(parts, "(no link: http.listen is not set on this server)"), " ")
+	}
+	parts = append(parts, l.URL)
+	plain := l.Type == "" || l.Type == "image/jpeg" || l.Type == "image/gif"
+	if kind == "picture" && (!plain || l.Size > worthOriginal) {
+		parts = append(parts, "(add ?original for the picture as it was sent)")
+	}
+	return strings.Join(parts, " ")
+}
+
+// sizeText words a size: "900 bytes", "120 KB", "3.1 MB".
+func sizeText(n int64) string {
+	switch {
+	case n < 1<<10:
+		return fmt.Sprintf("%d bytes", n)
+	case n < 1<<20:
+		return fmt.Sprintf("%d KB", (n+1<<9)>>10)
+	}
+	return fmt.Sprintf("%.1f MB", float64(n)/(1<<20))
+}
+
+// plainType is a media type in lower case without parameters, or nothing if it
+// is none.
+func plainType(t string) string {
+	plain, _, err := mime.ParseMediaType(t)
+	if err != nil || !strings.Contains(plain, "/") || len(plain) > 100 {
+		return ""
+	}
+	return plain
+}
+
+// shownName makes a file name fit for a line of chat: one line, without
+// folders, invisible characters and changes of direction, cut in the middle if
+// it is long.
+func shownName(name string) string {
+	name = strings.ToValidUTF8(name, "")
+	if i := strings.LastIndexAny(name, `/\`); i >= 0 {
+		name = name[i+1:]
+	}
+	name = strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsSpace(r):
+			return ' '
+		case !unicode.IsGraphic(r) || r == unicode.ReplacementChar:
+			return -1
+		}
+		return r
+	}, name)
+	name = strings.Trim(strings.Join(strings.Fields(name), " "), ". ")
+	runes := []rune(name)
+	if len(runes) <= maxShownName {
+		return name
+	}
+	tail := runes[len(runes)-maxExtension-4:]
+	return string(runes[:maxShownName-len(tail)-1]) + "…" + string(tail)
+}
+
+// pathName is the last part of a link: letters, digits and a few marks of ASCII,
+// whatever the name was. A picture that will be converted is called .jpg, since
+// old browsers look at the ending.
+func pathName(o Offer) string {
+	name := asciiName(o.Name)
+	if o.Kind() == "picture" {
+		switch ext := strings.ToLower(path.Ext(name)); ext {
+		case ".jpg", ".jpeg", ".gif":
+		default:
+			name = strings.TrimSuffix(name, path.Ext(name)) + ".jpg"
+		}
+	}
+	return name
+}
+
+// asciiName makes a name of ASCII with what can be kept of it: accents are
+// dropped, everything else becomes "_".
+func asciiName(name string) string {
+	var b strings.Builder
+	for _, r := range norm.NFKD.String(shownName(name)) {
+		switch {
+		case unicode.Is(unicode.Mn, r):
+		case r < 0x80 && (r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '.' || r == '-'):
+			b.WriteRune(r)
+		case !strings.HasSuffix(b.String(), "_"):
+			b.WriteByte('_')
+		}
+	}
+	name = strings.Trim(b.String(), "._-")
+	ext := path.Ext(name)
+	if len(ext) > maxExtension || ext == "." {
+		ext = ""
+	}
+	base := strings.TrimSuffix(name, ext)
+	base = strings.TrimRight(base[:min(len(base), maxPathName-len(ext))], "._-")
+	if base == "" {
+		base = "file"
+	}
+	return base + ext
+}

@@ -1,0 +1,71 @@
+package bridge_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"papillon/bridge"
+	"papillon/bridge/fake"
+	"papillon/msnp"
+)
+
+// Somebody of a network makes an MSN account, signs in with it, and removes it.
+func TestSignUpAtTheDesk(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		stopGateway(t, w.g)
+		made := 0
+		w.g = startGateway(t, w.db, func(o *bridge.Options) {
+			o.SignUp = func(network string, person bridge.RemoteID) bool {
+				return network == "fakenet" && strings.HasSuffix(string(person), "@fake.test")
+			}
+			o.NewPassword = func() (string, error) {
+				made++
+				return fmt.Sprintf("password-%d", made), nil
+			}
+			o.ServerAddress = "msn.example.org"
+		}, w.net)
+		desk := w.net.Desk()
+		for _, step := range []struct {
+			person            bridge.RemoteID
+			command, argument string
+			answer            string
+		}{
+			{"dave@fake.test", "status", "", "You have no MSN account here."},
+			{"dave@fake.test", "frobnicate", "", `I do not know "frobnicate".`},
+			{"dave@fake.test", "help", "", "register NAME - makes an MSN account for you"},
+			{"eve@elsewhere.test", "register", "eve", "Nobody can sign up from your address"},
+			{"dave@fake.test", "register", "alice", "alice@example.org is taken."},
+			{"dave@fake.test", "register", "papillon", "can only be a free name"},
+			{"dave@fake.test", "register", "dave@elsewhere.test", "can only be a free name"},
+			{"dave@fake.test", "register", "a b", "cannot be the name"},
+			{"dave@fake.test", "Register", "", "Sign-in name: dave@example.org\nPassword: password-2"},
+			{"dave@fake.test", "register", "another", "You have an MSN account already: dave@example.org."},
+			{"dave@fake.test", "status", "", "dave@example.org, not signed in."},
+			{"dave@fake.test", "password", "", "Password: password-3"},
+		} {
+			answer, err := desk.Ask(t.Context(), step.person, step.command, step.argument)
+			if err != nil || !strings.Contains(answer, step.answer) {
+				t.Errorf("%s says %s %s: %q, %v; want %q", step.person, step.command, step.argument, answer, err, step.answer)
+			}
+		}
+		passwordsNow, err := w.db.Passwords(t.Context(), "dave@example.org")
+		must(t, err)
+		if len(passwordsNow) != 1 || passwordsNow[0].Password != "password-3" {
+			t.Errorf("passwords: %+v", passwordsNow)
+		}
+		d := open(t, w.g, "dave@example.org", msnp.Online)
+		answer, err := desk.Ask(t.Context(), "dave@fake.test", "status", "")
+		if err != nil || !strings.Contains(answer, "dave@example.org, signed in.") {
+			t.Errorf("status: %q, %v", answer, err)
+		}
+		d.session.Close()
+		answer, err = desk.Ask(t.Context(), "dave@fake.test", "unlink", "")
+		if err != nil || !strings.Contains(answer, "is removed") {
+			t.Errorf("unlink: %q, %v", answer, err)
+		}
+		if _, known, err := desk.Account(t.Context(), "dave@fake.test"); known || err != nil {
+			t.Errorf("the account is still known: %v, %v", known, err)
+		}
+	}, fake.Social())
+}

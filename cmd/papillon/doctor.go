@@ -1,0 +1,200 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"papillon/bridge"
+	"papillon/bridge/xmpp"
+	"papillon/store"
+)
+
+// doctorCmd walks the whole chain from the configuration to the networks and
+// names what is wrong.
+type doctorCmd struct{ configFlag }
+
+// doctorTimeout bounds one check.
+const doctorTimeout = 15 * time.Second
+
+// examination is what the checks share.
+type examination struct {
+	config  *Config
+	db      *store.Store
+	running bool // a server answers at msn.listen
+}
+
+// finding is what a check found: what it looked at, and what is wrong with it.
+type finding struct {
+	what string
+	err  error // nil if nothing is
+}
+
+// Run implements the command. It prints a line for each check; the exit code is
+// 0 if nothing is wrong.
+func (cmd doctorCmd) Run(io *streams) error {
+	c, err := loadConfig(cmd.Config)
+	if err != nil {
+		return err
+	}
+	failed := 0
+	report := func(findings ...finding) error {
+		for _, f := range findings {
+			line := "ok    " + f.what
+			if f.err != nil {
+				failed++
+				line = "WRONG " + f.what + ": " + f.err.Error()
+			}
+			if _, err := fmt.Fprintln(io.out, line); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if err := report(finding{"configuration " + cmd.Config, nil}); err != nil {
+		return err
+	}
+	ctx := context.Background()
+	db, err := store.Open(ctx, store.Options{Path: c.Store.Path, KeyPath: c.Store.Key, Log: zerolog.New(io.err).Level(zerolog.WarnLevel)})
+	if err != nil {
+		return errors.Join(report(finding{"database " + c.Store.Path, err}), errors.New("the other checks need the database"))
+	}
+	defer func() { _ = db.Close() }() // only read
+	x := &examination{config: c, db: db}
+	for _, check := range []func(context.Context, *examination) []finding{
+		checkStore, checkListeners, checkLinks, checkHomeserver, checkComponent, checkIdentities,
+	} {
+		if err := report(check(ctx, x)...); err != nil {
+			return err
+		}
+	}
+	if failed > 0 {
+		return fmt.Errorf("%d things are wrong", failed)
+	}
+	return nil
+}
+
+// checkStore counts the accounts.
+func checkStore(ctx context.Context, x *examination) []finding {
+	accounts, err := x.db.AccountsList(ctx)
+	if err == nil && len(accounts) == 0 {
+		err = errors.New("there is no account yet: make one with \"papillon account add\"")
+	}
+	return []finding{{fmt.Sprintf("database %s: %d accounts", x.config.Store.Path, len(accounts)), err}}
+}
+
+// checkListeners finds out whether a server runs, and whether one could.
+func checkListeners(_ context.Context, x *examination) (all []finding) {
+	c := x.config
+	conn, err := net.DialTimeout("tcp", c.MSN.Listen, time.Second)
+	if x.running = err == nil; x.running {
+		_ = conn.Close() // nothing was said
+		all = append(all, finding{"a server runs at " + c.MSN.Listen, nil})
+	} else {
+		all = append(all, finding{"no server runs at " + c.MSN.Listen + " (papillon serve starts it)", nil})
+	}
+	for _, l := range []struct{ key, addr string }{{"msn.listen", c.MSN.Listen}, {"matrix.listen", c.Matrix.Listen}, {"http.listen", c.HTTP.Listen}} {
+		if x.running || l.addr == "" || l.key == "matrix.listen" && c.Matrix.HomeserverURL == "" {
+			continue
+		}
+		ln, err := net.Listen("tcp", l.addr)
+		if err == nil {
+			err = ln.Close()
+		}
+		all = append(all, finding{l.key + " " + l.addr, err})
+	}
+	return all
+}
+
+// checkLinks looks at what links to media begin with.
+func checkLinks(_ context.Context, x *examination) []finding {
+	base := x.config.linkBase()
+	if base == "" {
+		return []finding{{"no links to pictures and files: http.listen is not set", nil}}
+	}
+	return []finding{{"links to pictures and files begin with " + base + " (http.base_url; old computers must reach it)", nil}}
+}
+
+// checkHomeserver asks the Matrix homeserver whether it is there.
+func checkHomeserver(ctx context.Context, x *examination) []finding {
+	m := x.config.Matrix
+	if m.HomeserverURL == "" {
+		return []finding{{"Matrix is switched off (matrix.homeserver_url)", nil}}
+	}
+	_, current, err := x.config.loadRegistration()
+	if err == nil && !current {
+		err = errors.New("it does not fit the configuration: run \"papillon registration\" and restart the homeserver")
+	}
+	all := []finding{{"registration " + m.Registration, err}}
+	ctx, cancel := context.WithTimeout(ctx, doctorTimeout)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimRight(m.HomeserverURL, "/")+"/_matrix/client/versions", nil)
+	if err == nil {
+		var response *http.Response
+		if response, err = http.DefaultClient.Do(request); err == nil {
+			if response.StatusCode != http.StatusOK {
+				err = fmt.Errorf("it answers %s: is matrix.homeserver_url right?", response.Status)
+			}
+			_ = response.Body.Close() // not read
+		}
+	}
+	return append(all, finding{"homeserver " + m.HomeserverURL, err})
+}
+
+// checkComponent connects as the component, unless a running server is that.
+func checkComponent(ctx context.Context, x *examination) []finding {
+	c := x.config.XMPP.Component
+	if c.Domain == "" {
+		return []finding{{"no XMPP component (xmpp.component.domain)", nil}}
+	}
+	what := fmt.Sprintf("XMPP component %s at %s", c.Domain, c.Address)
+	if x.running {
+		conn, err := net.DialTimeout("tcp", c.Address, doctorTimeout)
+		if err == nil {
+			_ = conn.Close() // nothing was said
+			what += " can be reached (the running server is connected there; its log says whether it was let in)"
+		}
+		return []finding{{what, err}}
+	}
+	options, err := x.config.xmppOptions()
+	if err == nil {
+		ctx, cancel := context.WithTimeout(ctx, doctorTimeout)
+		defer cancel()
+		err = xmpp.CheckComponent(ctx, options)
+	}
+	return []finding{{what, err}}
+}
+
+// checkIdentities logs in to the linked accounts.
+func checkIdentities(ctx context.Context, x *examination) (all []finding) {
+	options, err := x.config.xmppOptions()
+	if err != nil {
+		return []finding{{"xmpp.ca", err}}
+	}
+	err = x.db.EachAccount(ctx, func(a bridge.AccountRecord) error {
+		identities, err := x.db.Identities(ctx, a.Handle)
+		if err != nil {
+			return err
+		}
+		for _, id := range identities {
+			if id.Network != xmpp.Name || id.Kind != xmpp.KindLogin {
+				continue
+			}
+			ctx, cancel := context.WithTimeout(ctx, doctorTimeout)
+			err := xmpp.CheckStored(ctx, options, id)
+			cancel()
+			all = append(all, finding{fmt.Sprintf("%s logs in as %s", a.Handle, id.ID), err})
+		}
+		return nil
+	})
+	if err != nil {
+		all = append(all, finding{"identities", err})
+	}
+	return all
+}

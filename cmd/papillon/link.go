@@ -1,0 +1,180 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"papillon/bridge"
+	"papillon/bridge/matrix"
+	"papillon/bridge/xmpp"
+	"papillon/msnp"
+	"papillon/store"
+)
+
+// linkCmd ties an account to an identity on a network. A running server takes
+// it up at once.
+type linkCmd struct {
+	configFlag
+	handleArg
+	Network       string `arg:"" enum:"matrix,xmpp" help:"The network: matrix or xmpp."`
+	ID            string `arg:"" optional:"" help:"The address there, like alice@jabber.example; made from the handle where it may be left out."`
+	Kind          string `help:"How: matrix knows ghost; xmpp knows component and login." required:""`
+	PasswordStdin bool   `help:"Read the password of the network's account from standard input."`
+	TokenStdin    bool   `help:"Read an access token from standard input."`
+	Server        string `help:"The XMPP server as host:port, where DNS does not tell."`
+	DirectTLS     bool   `name:"direct-tls" help:"The port of --server speaks TLS from the first byte."`
+	NoCheck       bool   `help:"Do not try whether the log-in works."`
+}
+
+// linkTimeout bounds the trial log-in.
+const linkTimeout = 30 * time.Second
+
+// linkers make the identity of each network and kind.
+var linkers = map[[2]string]func(cmd linkCmd, c *Config, io *streams, id *bridge.IdentityRecord) error{
+	{matrix.Name, "ghost"}:          linkGhost,
+	{xmpp.Name, xmpp.KindComponent}: linkComponent,
+	{xmpp.Name, xmpp.KindLogin}:     linkLogin,
+}
+
+// Run implements the command.
+func (cmd linkCmd) Run(io *streams) error {
+	link, ok := linkers[[2]string{cmd.Network, cmd.Kind}]
+	if !ok {
+		return configError{fmt.Errorf("%s has no kind %q: use %s", cmd.Network, cmd.Kind, kindsOf(cmd.Network))}
+	}
+	return withStore(cmd.Config, io, func(ctx context.Context, c *Config, db *store.Store) error {
+		h, err := cmd.parse(c)
+		if err != nil {
+			return err
+		}
+		if _, err := db.Account(ctx, h); err != nil {
+			return accountError(h, err)
+		}
+		id := bridge.IdentityRecord{Account: h, Network: cmd.Network, Kind: cmd.Kind, ID: bridge.RemoteID(cmd.ID)}
+		if err := link(cmd, c, io, &id); err != nil {
+			return err
+		}
+		if err := db.SetIdentity(ctx, id); err != nil {
+			return err
+		}
+		what := string(id.ID)
+		if what == "" {
+			what = "an address made from the handle"
+		}
+		_, err = fmt.Fprintf(io.out, "%s is linked to %s as %s (%s).\n", h, cmd.Network, what, cmd.Kind)
+		return err
+	})
+}
+
+// kindsOf lists the kinds that can be linked on a network.
+func kindsOf(network string) string {
+	if network == matrix.Name {
+		return "ghost"
+	}
+	return xmpp.KindComponent + " or " + xmpp.KindLogin
+}
+
+// accountError says what to do about an account that is not there.
+func accountError(h msnp.Handle, err error) error {
+	if errors.Is(err, bridge.ErrNoAccount) {
+		return fmt.Errorf("there is no account %s; see papillon account list", h)
+	}
+	return err
+}
+
+// linkGhost links a ghost: nothing is needed for it.
+func linkGhost(cmd linkCmd, c *Config, _ *streams, _ *bridge.IdentityRecord) error {
+	if c.Matrix.HomeserverURL == "" {
+		return configError{errors.New("matrix.homeserver_url is not set: set up Matrix first (docs/matrix.md)")}
+	}
+	return cmd.noSecret()
+}
+
+// noSecret refuses a password where none is of use.
+func (cmd linkCmd) noSecret() error {
+	if cmd.PasswordStdin || cmd.TokenStdin {
+		return configError{fmt.Errorf("the kind %s needs no password: leave --password-stdin and --token-stdin out", cmd.Kind)}
+	}
+	return nil
+}
+
+// linkComponent links an address of the component.
+func linkComponent(cmd linkCmd, c *Config, _ *streams, id *bridge.IdentityRecord) error {
+	domain := strings.ToLower(c.XMPP.Component.Domain)
+	if domain == "" {
+		return configError{errors.New("xmpp.component.domain is not set: set up the component first (docs/xmpp.md)")}
+	}
+	if id.ID != "" {
+		parsed, err := xmpp.ParseJID(string(id.ID))
+		if err != nil {
+			return configError{err}
+		}
+		if !strings.HasSuffix(string(parsed), "@"+domain) {
+			return configError{fmt.Errorf("%s is not at %s, the component's domain", id.ID, domain)}
+		}
+		id.ID = parsed
+	}
+	return cmd.noSecret()
+}
+
+// linkLogin links an account of the person's own, after a trial log-in.
+func linkLogin(cmd linkCmd, c *Config, io *streams, id *bridge.IdentityRecord) error {
+	if cmd.ID == "" {
+		return configError{errors.New("name the XMPP address as well, like alice@jabber.example")}
+	}
+	if !cmd.PasswordStdin {
+		return configError{errors.New("the password is needed: give --password-stdin and write it to standard input")}
+	}
+	jid, err := xmpp.ParseJID(cmd.ID)
+	if err != nil {
+		return configError{err}
+	}
+	password, err := readSecret(io.in)
+	if err != nil {
+		return err
+	}
+	credentials := xmpp.Credentials{Password: password, Address: cmd.Server, DirectTLS: cmd.DirectTLS}
+	if !cmd.NoCheck {
+		options, err := c.xmppOptions()
+		if err != nil {
+			return err
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), linkTimeout)
+		defer cancel()
+		if err := xmpp.CheckLogin(ctx, options, jid, credentials); err != nil {
+			return fmt.Errorf("cannot log in as %s: %w; nothing was changed (--no-check links all the same)", jid, err)
+		}
+	}
+	id.ID = jid
+	id.Credentials, err = credentials.Marshal()
+	return err
+}
+
+// unlinkCmd undoes a link.
+type unlinkCmd struct {
+	configFlag
+	handleArg
+	Network string `arg:"" enum:"matrix,xmpp" help:"The network: matrix or xmpp."`
+}
+
+// Run implements the command.
+func (cmd unlinkCmd) Run(io *streams) error {
+	return withStore(cmd.Config, io, func(ctx context.Context, c *Config, db *store.Store) error {
+		h, err := cmd.parse(c)
+		if err != nil {
+			return err
+		}
+		err = db.RemoveIdentity(ctx, h, cmd.Network)
+		if errors.Is(err, store.ErrNoIdentity) {
+			return fmt.Errorf("%s has no link to %s", h, cmd.Network)
+		}
+		if err != nil {
+			return accountError(h, err)
+		}
+		_, err = fmt.Fprintf(io.out, "%s is not linked to %s any more. Its messages that waited to be sent there are gone.\n", h, cmd.Network)
+		return err
+	})
+}

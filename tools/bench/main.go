@@ -1,0 +1,154 @@
+// Command bench measures a running `papillon serve` from outside, over loopback,
+// with the project's own client, and prints a table. Beside each figure of the MSN
+// server stands that of the floor (floor.go), measured in the same run: a
+// server that only moves the same bytes. Rates depend on what the load generator leaves of
+// the machine; the processor time of one operation, as a ratio to the floor, is the
+// figure that counts.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+	"text/tabwriter"
+	"time"
+)
+
+// options are the sizes of what is measured.
+type options struct {
+	papillon string
+	only     string
+	idle     int
+	idleFor  time.Duration
+	quick    bool
+}
+
+// section is one part of the table.
+type section struct {
+	name string
+	run  func(ctx context.Context, o options) ([]row, error)
+}
+
+// sections are in the order of the table.
+func sections() []section {
+	return []section{
+		{"sign-ins", benchSignIns},
+		{"idle", benchIdle},
+		{"presence", benchPresence},
+		{"chat", benchChat},
+		{"contacts", benchContacts},
+		{"logins", benchLogins},
+		{"component", benchComponent},
+	}
+}
+
+// row is one line of the table.
+type row struct {
+	work, server string
+	count        int
+	rate         float64 // per second
+	p50, p99     time.Duration
+	cpu          time.Duration // of the server, per operation
+	note         string
+}
+
+func main() {
+	var o options
+	flag.StringVar(&o.papillon, "papillon", "./papillon", "the program to measure")
+	flag.StringVar(&o.only, "only", "", "sections to run, separated by commas; all if empty")
+	flag.IntVar(&o.idle, "idle", 10000, "how many clients are signed in and idle")
+	flag.DurationVar(&o.idleFor, "idle-for", 20*time.Second, "how long they are watched")
+	flag.BoolVar(&o.quick, "quick", false, "measure a tenth of everything")
+	floorAddr := flag.Bool("floor", false, "be the floor: serve on a free port and print it")
+	flag.Parse()
+	if *floorAddr {
+		exit(runFloor())
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	exit(run(ctx, o))
+}
+
+func exit(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+// run measures the sections and prints the table as it grows.
+func run(ctx context.Context, o options) error {
+	if err := raiseFileLimit(); err != nil {
+		return err
+	}
+	fmt.Printf("%s, %d cores, %s\n\n", time.Now().Format("2006-01-02"), runtime.NumCPU(), runtime.Version())
+	var all []row
+	for _, s := range sections() {
+		if o.only != "" && !slices.Contains(strings.Split(o.only, ","), s.name) {
+			continue
+		}
+		rows, err := s.run(ctx, o)
+		if err != nil {
+			return fmt.Errorf("%s: %w", s.name, err)
+		}
+		all = append(all, rows...)
+		for _, r := range rows {
+			fmt.Fprintf(os.Stderr, "# %s %s: %d, cpu %v, p50 %v, p99 %v %s\n", r.work, r.server, r.count, r.cpu, r.p50, r.p99, r.note)
+		}
+	}
+	return printTable(all)
+}
+
+// printTable prints rows, with the ratio of each server to its floor.
+func printTable(rows []row) error {
+	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "work\tserver\tcount\trate/s\tp50\tp99\tCPU each\tto floor\t")
+	floors := make(map[string]time.Duration)
+	for _, r := range rows {
+		if r.server == floorName {
+			floors[r.work] = r.cpu
+		}
+	}
+	for _, r := range rows {
+		ratio := ""
+		if floor := floors[r.work]; floor > 0 && r.server != floorName {
+			ratio = fmt.Sprintf("%.2f", float64(r.cpu)/float64(floor))
+		}
+		fmt.Fprintf(w, "%s\t%s\t%d\t%.0f\t%s\t%s\t%s\t%s\t%s\n", r.work, r.server, r.count, r.rate,
+			short(r.p50), short(r.p99), short(r.cpu), ratio, r.note)
+	}
+	return w.Flush()
+}
+
+// short rounds a time to three digits.
+func short(d time.Duration) string {
+	switch {
+	case d == 0:
+		return "-"
+	case d > time.Second:
+		return d.Round(10 * time.Millisecond).String()
+	case d > time.Millisecond:
+		return d.Round(10 * time.Microsecond).String()
+	}
+	return d.Round(10 * time.Nanosecond).String()
+}
+
+// raiseFileLimit allows as many sockets as the system does.
+func raiseFileLimit() error {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return fmt.Errorf("read the limit of open files: %w", err)
+	}
+	limit.Cur = limit.Max
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return fmt.Errorf("raise the limit of open files: %w", err)
+	}
+	return nil
+}
