@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"papillon/bridge"
+	"papillon/bridge/text"
 	"papillon/bridge/xmpp/stream"
 )
 
@@ -39,6 +40,22 @@ func TestSend(t *testing.T) {
 	}
 	if s := port.last(t); s.Type != "chat" || s.To != "room@c.x/Bob" || s.Child(nsReceipts, "request") != nil || s.Child(nsMUCUser, "x") == nil {
 		t.Errorf("%+v", s)
+	}
+}
+
+// A look goes as styling in the text, and as XHTML-IM beside it.
+func TestSendLook(t *testing.T) {
+	a, port, _ := newTestAccount(t)
+	m := bridge.Outgoing{ID: "out-1", Chat: withBob, Text: "a < b\nc", Style: text.Style{Bold: true, Font: "Comic Sans MS", Color: 0x00ff00, Colored: true}}
+	if err := a.Send(t.Context(), m); err != nil {
+		t.Fatal(err)
+	}
+	s := port.last(t)
+	if body := s.Text("body"); body != "*a < b*\n*c*" {
+		t.Errorf("%q", body)
+	}
+	if back := readRich(s, s.Text("body"), true); back.Text != m.Text || back.Style != m.Style {
+		t.Errorf("%+v", back)
 	}
 }
 
