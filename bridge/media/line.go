@@ -155,12 +155,12 @@ func asciiName(name string) string {
 			b.WriteByte('_')
 		}
 	}
-	name = strings.Trim(b.String(), "._-")
+	name = b.String()
 	ext := path.Ext(name)
-	if len(ext) > maxExtension || ext == "." {
+	if len(ext) < 2 || len(ext) > maxExtension || strings.ContainsAny(ext, "_-") {
 		ext = ""
 	}
-	base := strings.TrimSuffix(name, ext)
+	base := strings.Trim(strings.TrimSuffix(name, ext), "._-")
 	base = strings.TrimRight(base[:min(len(base), maxPathName-len(ext))], "._-")
 	if base == "" {
 		base = "file"
