@@ -220,7 +220,7 @@ func TestCallers(t *testing.T) {
 
 func TestManyRequestsFetchOnce(t *testing.T) {
 	var asked atomic.Int32
-	content := asPNG(t, photo(800, 600))
+	content := asPNG(t, photo(660, 100))
 	arrived := make(chan struct{})
 	var once sync.Once
 	open := make(chan struct{})
