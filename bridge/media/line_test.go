@@ -37,11 +37,11 @@ func TestLines(t *testing.T) {
 
 func TestKinds(t *testing.T) {
 	for want, offers := range map[string][]Offer{
-		"picture":       {{Type: "image/png"}, {Name: "a.JPG"}, {Type: "Image/JPEG; q=1", Name: "a.exe"}},
+		"picture":       {{Type: "image/png"}, {Name: "a.JPG"}, {Type: "nonsense", Name: "a.png"}, {Type: "application/octet-stream", Name: "a.png"}, {Type: "Image/JPEG; q=1", Name: "a.exe"}},
 		"voice message": {{Voice: true, Type: "audio/ogg"}, {Voice: true}},
 		"sound":         {{Type: "audio/mp4"}, {Name: "a.opus"}},
 		"video":         {{Type: "video/webm"}, {Name: "a.mov"}},
-		"file":          {{}, {Type: "image/svg+xml"}, {Type: "application/pdf"}, {Type: "nonsense", Name: "a.png"}, {Name: "a"}},
+		"file":          {{}, {Type: "image/svg+xml"}, {Type: "application/pdf", Name: "a.png"}, {Type: "nonsense"}, {Name: "a"}},
 	} {
 		for _, o := range offers {
 			if got := o.Kind(); got != want {
@@ -59,6 +59,8 @@ func TestNames(t *testing.T) {
 		{"日本語.txt", "text/plain", "日本語.txt", "file.txt"},
 		{"", "image/png", "", "file.jpg"},
 		{"", "", "", "file"},
+		{"", "audio/ogg", "", "file.ogg"},
+		{"", "image/gif", "", "file.gif"},
 		{"../../etc/passwd", "", "passwd", "passwd"},
 		{`C:\windows\system32\cmd.exe`, "", "cmd.exe", "cmd.exe"},
 		{"..", "", "", "file"},
@@ -94,7 +96,7 @@ func checkNames(t *testing.T, name, mediaType string) {
 		}
 	}
 	path := pathName(Offer{Name: name, Type: mediaType})
-	if path == "" || len(path) > maxPathName+4 || strings.HasPrefix(path, ".") {
+	if path == "" || len(path) > maxPathName+5 || strings.HasPrefix(path, ".") {
 		t.Errorf("%q ends the link as %q", name, path)
 	}
 	for _, r := range path {

@@ -360,9 +360,10 @@ func TestMemoryBoundsPictures(t *testing.T) {
 
 func TestDamagedPictures(t *testing.T) {
 	h := newHouse(t, nil)
+	cut := func(b []byte) []byte { return b[:len(b)*2/3] }
 	for name, content := range map[string][]byte{
-		"cut png": asPNG(t, photo(660, 100))[:5000], "png header": []byte("\x89PNG\r\n\x1a\n"), "jpeg header": []byte("\xff\xd8\xff\xe0"),
-		"cut jpeg": asJPEG(t, photo(660, 100))[:3000], "bmp": []byte("BM" + strings.Repeat("\x00", 100)), "tiff": []byte("II*\x00\xff\xff\xff\xff"),
+		"cut png": cut(asPNG(t, photo(660, 100))), "png header": []byte("\x89PNG\r\n\x1a\n"), "jpeg header": []byte("\xff\xd8\xff\xe0"),
+		"cut jpeg": cut(asJPEG(t, photo(660, 100))), "bmp": []byte("BM" + strings.Repeat("\x00", 100)), "tiff": []byte("II*\x00\xff\xff\xff\xff"),
 		"webp": []byte("RIFF\x10\x00\x00\x00WEBPVP8 \x00\x00\x00\x00"), "gif": []byte("GIF89a"), "empty screen": []byte("GIF89a\x00\x00\x00\x00\x00\x00\x00;"),
 		"heic": []byte("\x00\x00\x00\x18ftypheic\x00\x00\x00\x00"), "avif": []byte("\x00\x00\x00\x18ftypavif\x00\x00\x00\x00"),
 	} {
