@@ -155,6 +155,47 @@ func losslessWebP(width, height int, c color.RGBA) []byte {
 	return out
 }
 
+// animatedWebP is a canvas with frames on it, each a still WebP as made by
+// losslessWebP.
+func animatedWebP(width, height int, frame []byte, frames int) []byte {
+	size := func(out []byte, width, height int) []byte {
+		for _, n := range []int{width - 1, height - 1} {
+			out = append(out, byte(n), byte(n>>8), byte(n>>16))
+		}
+		return out
+	}
+	chunk := func(out []byte, name string, data []byte) []byte {
+		out = binary.LittleEndian.AppendUint32(append(out, name...), uint32(len(data)))
+		return append(out, data...)
+	}
+	body := chunk([]byte("WEBP"), "VP8X", size([]byte{webpAnimated, 0, 0, 0}, width, height))
+	body = chunk(body, "ANIM", make([]byte, 6))
+	for range frames {
+		body = chunk(body, "ANMF", append(append(size(make([]byte, 6), width, height), 0, 0, 0, 0), frame[12:]...))
+	}
+	return chunk(nil, "RIFF", body)
+}
+
+func TestAnimatedWebP(t *testing.T) {
+	h := newHouse(t, nil)
+	shown := get(t, "GET", h.link(t, file(t, animatedWebP(50, 40, losslessWebP(50, 40, blue), 3)), "x.webp")).shown(t, "gif")
+	if shown.Bounds().Size() != image.Pt(50, 40) {
+		t.Errorf("size %v", shown.Bounds())
+	}
+	near(t, shown, 20, 20, blue)
+	for name, content := range map[string][]byte{
+		"a frame larger than it says": animatedWebP(50, 40, losslessWebP(16000, 16000, blue), 1),
+		"no frame":                    animatedWebP(50, 40, nil, 0),
+		"cut":                         animatedWebP(50, 40, losslessWebP(50, 40, blue), 1)[:70],
+	} {
+		t.Run(name, func(t *testing.T) {
+			get(t, "GET", h.link(t, file(t, content), "x.webp")).refused(t, http.StatusUnsupportedMediaType, "Save the picture")
+		})
+	}
+	get(t, "GET", h.link(t, file(t, animatedWebP(16000, 16000, losslessWebP(16000, 16000, blue), 1)), "x.webp")).
+		refused(t, http.StatusUnsupportedMediaType, "more pixels")
+}
+
 func TestTransparencyBecomesWhite(t *testing.T) {
 	h := newHouse(t, nil)
 	m := image.NewNRGBA(image.Rect(0, 0, 700, 100))
@@ -467,6 +508,7 @@ func FuzzPictures(f *testing.F) {
 	f.Add(asPNG(f, photo(20, 20)))
 	f.Add(animation(f, 20, 20, 3))
 	f.Add(losslessWebP(20, 20, red))
+	f.Add(animatedWebP(20, 20, losslessWebP(20, 20, red), 2))
 	f.Add([]byte("BM"))
 	f.Add([]byte("II*\x00\x08\x00\x00\x00\x00\x00"))
 	f.Fuzz(func(t *testing.T, content []byte) {
