@@ -224,4 +224,3 @@ func farewell(conn *byteConn, timing Timing) error {
 		}
 	}
 }
-

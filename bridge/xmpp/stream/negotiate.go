@@ -59,7 +59,7 @@ type negotiated struct {
 // closed if it fails.
 type login struct {
 	o      *ClientOptions
-	jid    jid.JID // with the resource to ask for
+	jid    jid.JID           // with the resource to ask for
 	resume func() resumption // taken at the last moment
 	out    negotiated
 }
