@@ -86,7 +86,7 @@ func TestFailedResume(t *testing.T) {
 func TestFailedWriteIsNotSentAgain(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p := play(t, false)
-		s := p.login(negotiated{counts: true})
+		p.login(negotiated{counts: true})
 		began := time.Now()
 		failed := later(func() error { return p.Send(t.Context(), body("stuck")) })
 		behind := later(func() error { return p.Send(t.Context(), body("behind")) })
@@ -106,7 +106,7 @@ func TestFailedWriteIsNotSentAgain(t *testing.T) {
 			t.Errorf("stuck for %s", took)
 		}
 		<-p.downs
-		s = p.login(negotiated{resumed: true, reported: true})
+		s := p.login(negotiated{resumed: true, reported: true})
 		if got := id(s.expect("<message")); got != "insisted" {
 			t.Errorf("%s was sent again", got)
 		}
