@@ -57,6 +57,7 @@ func (a *componentAccount) SetPresence(ctx context.Context, p bridge.Presence) e
 	}
 	switch {
 	case isThere(p) && !isThere(before):
+		a.contacts.reset() // what came before was told to nobody
 		if err := a.askAll(ctx); err != nil {
 			return err
 		}
