@@ -30,10 +30,9 @@ func (a *account) message(s *stream.Stanza, done func()) {
 	if !own {
 		a.lockTo(s.From)
 	}
-	a.feed.put(m, func() {
-		finish(done)
+	a.feed.putMessage(m, done, func() {
 		if !own {
-			a.confirm(s)
+			a.confirm(s) // blocked people do not learn that the user is there
 		}
 	})
 }

@@ -21,6 +21,7 @@ import (
 type rooms struct {
 	account *account
 	lane    lane
+	asking  lane       // for questions whose answers may take long
 	marking sync.Mutex // held while bookmarks are changed
 
 	mu       sync.Mutex
@@ -229,6 +230,20 @@ func (a *account) Rooms(context.Context) ([]bridge.Contact, error) { return a.ro
 // Join implements [bridge.Rooms].
 func (a *account) Join(ctx context.Context, id bridge.RemoteID) (bridge.Contact, error) {
 	return a.rooms.enterAndKeep(ctx, bookmark{Room: id})
+}
+
+// follow has the account in a room that is on the user's list: nothing is to be done
+// for one that it keeps anyway.
+func (r *rooms) follow(ctx context.Context, id bridge.RemoteID) error {
+	r.mu.Lock()
+	room := r.all[id]
+	kept := room != nil && room.kept
+	r.mu.Unlock()
+	if kept {
+		return nil
+	}
+	_, err := r.enterAndKeep(ctx, bookmark{Room: id})
+	return err
 }
 
 // enterAndKeep enters a room and makes a bookmark.
