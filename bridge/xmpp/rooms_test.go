@@ -216,7 +216,7 @@ func TestSelfPing(t *testing.T) {
 	} {
 		inRoom(t, func(t *testing.T, a *account, port *scriptedPort, in *inbox) {
 			asked := 0
-			port.onQuery = func(s *stream.Stanza) (*stream.Stanza, error) {
+			set(port, &port.onQuery, func(s *stream.Stanza) (*stream.Stanza, error) {
 				if asked++; s.To != "tea@conf.test/Alice" || s.Child(nsPing, "ping") == nil {
 					t.Errorf("%+v", s)
 				}
@@ -224,7 +224,7 @@ func TestSelfPing(t *testing.T) {
 					return readStanza(`<iq/>`)
 				}
 				return nil, fmt.Errorf("x: %w", &stream.StanzaError{Type: "cancel", Condition: condition})
-			}
+			})
 			before := len(port.all())
 			time.Sleep(2*checkEvery + time.Second)
 			synctest.Wait()
