@@ -107,6 +107,8 @@ func TestReadFilesAndTheRest(t *testing.T) {
 			said(bridge.MessageReceived{Kind: bridge.Notice, Text: lineEncrypted})},
 		"call":      {head + `<propose xmlns='urn:xmpp:jingle-message:0' id='a'/></message>`, said(bridge.MessageReceived{Kind: bridge.Notice, Text: lineCall})},
 		"attention": {head + `<attention xmlns='urn:xmpp:attention:0'/></message>`, said(bridge.MessageReceived{Kind: bridge.Notice, Text: lineAttention})},
+		"passing for somebody in a room": {`<message from='bob@x.org/phone' to='alice@msn.test/a' id='0123456789' type='chat'><body>psst</body><x xmlns='http://jabber.org/protocol/muc#user'/></message>`,
+			said(bridge.MessageReceived{Text: "psst"})},
 		"private in a room": {`<message from='room@c.x/Bob' to='alice@msn.test/a' id='0123456789' type='chat'><body>psst</body><x xmlns='http://jabber.org/protocol/muc#user'/></message>`,
 			said(bridge.MessageReceived{Chat: bridge.Chat{Contact: "room@c.x/Bob"}, From: bridge.Contact{ID: "room@c.x/Bob", Name: "Bob"}, Text: "psst"})},
 	}.check(t)
@@ -116,6 +118,7 @@ func (r readings) check(t *testing.T) {
 	for name, c := range r {
 		t.Run(name, func(t *testing.T) {
 			a, _, _ := newTestAccount(t)
+			a.rooms.get("room@c.x")
 			got, ok := a.readMessage(read(t, c.xml), false, "", time.Time{})
 			if !ok {
 				t.Fatal("nothing to show")
@@ -288,6 +291,7 @@ func TestMessage(t *testing.T) {
 		}
 		for xml, want := range map[string]string{
 			`<message from='msn.test' type='headline'><subject>Care</subject><body>Down at 8</body></message>`: "Subject: Care\nDown at 8",
+			`<message to='alice@msn.test'><body>Welcome</body></message>`:                                      "Welcome",
 			`<message from='other.org'><body>Buy!</body></message>`:                                            "other.org: Buy!",
 		} {
 			a.message(read(t, xml), nil)

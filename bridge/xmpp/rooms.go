@@ -49,12 +49,14 @@ type room struct {
 	state roomState
 	nick  string // in use, or asked for
 
-	round   int          // counts the tries to enter, so that a late timer is known as such
-	names   int          // nicks that were taken, in this try
-	fails   int          // tries that failed, in a row
-	timer   *time.Timer  // ends this try, or begins the next
-	waiting []chan error // for the end of this try
-	history int          // messages to ask for when none was ever seen
+	round int // counts the tries to enter, so that a late timer is known as such
+	names int // nicks that were taken, in this try
+	fails int // tries that failed, in a row
+	// refusals are those at which the room would not have the account.
+	refusals int
+	timer    *time.Timer  // ends this try, or begins the next
+	waiting  []chan error // for the end of this try
+	history  int          // messages to ask for when none was ever seen
 
 	made      bool // the account has just made it, and nobody else can enter yet
 	making    bool // Gather does what has to be done then
@@ -273,12 +275,14 @@ func (r *rooms) enterAndKeep(ctx context.Context, mark bookmark) (bridge.Contact
 	if mark.Key != "" {
 		room.mark.Key = mark.Key
 	}
-	room.kept = true
 	stored, contact := room.mark, room.contact()
 	r.mu.Unlock()
 	if err := r.addBookmark(ctx, stored); err != nil {
 		return bridge.Contact{}, err
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.get(id).kept = true
 	return contact, nil
 }
 

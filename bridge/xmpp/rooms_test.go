@@ -208,6 +208,31 @@ func TestRoomThatDoesNotAnswer(t *testing.T) {
 	})
 }
 
+// A room that does not want the account is asked a few times more, and the user
+// told once.
+func TestRoomThatRefuses(t *testing.T) {
+	inRoom(t, func(t *testing.T, a *account, port *scriptedPort, in *inbox) {
+		a.rooms.leaveAll(t.Context())
+		before := len(port.all())
+		a.rooms.enter(t.Context())
+		for range 4 * 360 {
+			synctest.Wait()
+			if stateOf(a) == entering {
+				take(t, a, `<presence type='error' from='tea@conf.test/Alice'><error type='auth'><forbidden xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></presence>`)
+			}
+			time.Sleep(10 * time.Second)
+		}
+		if e := next[bridge.NetworkSays](t, in); e.Text != "The room tea@conf.test cannot be entered: it does not let you in" {
+			t.Errorf("%q", e.Text)
+		}
+		next[bridge.PresenceChanged](t, in)
+		in.none(t)
+		if tries := len(port.all()) - before; tries != 1+len(refusedPauses) {
+			t.Errorf("%d tries", tries)
+		}
+	})
+}
+
 // XEP-0410: who fell out of a silent room enters it again.
 func TestSelfPing(t *testing.T) {
 	for condition, again := range map[string]bool{
