@@ -30,11 +30,18 @@ func (a *account) readAct(s *stream.Stanza, m *bridge.MessageReceived) (whole bo
 		m.Act, m.Target = text.Edited, a.ownTarget(m, id)
 	} else if r := s.Child(nsReply, "reply"); r.Attribute("id") != "" {
 		m.Act, m.Target = text.Replied, a.anyTarget(m, r.Attribute("id"))
-		if m.Chat.Group != "" {
-			m.Target.Author = stream.Resource(r.Attribute("to"))
+		if m.Chat.Group != "" && !a.isSent(m.Target.Ref) {
+			m.Target.Author = trimName(stream.Resource(r.Attribute("to")))
 		}
 	}
 	return false
+}
+
+// isSent says whether a message is one that the gateway sent: it knows best then
+// what it said.
+func (a *account) isSent(ref string) bool {
+	_, sent := a.memory.sent.get(ref)
+	return sent
 }
 
 // readRetraction reads both versions of XEP-0424, and what a moderator takes away

@@ -173,9 +173,9 @@ func (r *rooms) fetch(ctx context.Context) (map[bridge.RemoteID]bookmark, error)
 		}
 		return nil, fmt.Errorf("read bookmarks: %w", errors.Join(err, privateErr))
 	}
-	// A server that knows the newer ones has none of them: these move with the
-	// next change.
-	r.usePrivate(e.Condition != "item-not-found")
+	// The user's other clients keep them where they are; with none at all, the
+	// newer ones are begun, if the server knows them.
+	r.usePrivate(e.Condition != "item-not-found" || storage.Child(nsBookmarksOld, "conference") != nil)
 	return readConferences(storage), nil
 }
 

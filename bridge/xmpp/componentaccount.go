@@ -57,7 +57,9 @@ func (a *componentAccount) SetPresence(ctx context.Context, p bridge.Presence) e
 	}
 	switch {
 	case isThere(p) && !isThere(before):
-		a.contacts.reset() // what came before was told to nobody
+		// What came while nobody was to be told of it would make the answers
+		// look like nothing new.
+		a.contacts.reset()
 		if err := a.askAll(ctx); err != nil {
 			return err
 		}

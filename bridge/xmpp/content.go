@@ -75,7 +75,7 @@ func (a *account) readWords(s *stream.Stanza, m *bridge.MessageReceived) {
 			words = ""
 		}
 	}
-	if quote != "" && m.Act == text.Replied {
+	if quote != "" && m.Act == text.Replied && !a.isSent(m.Target.Ref) {
 		m.Target.Text = quote
 	}
 	rich := readRich(s, words, words == bodyOf(s))

@@ -24,7 +24,11 @@ const feedRetry = time.Second
 // taken care of. After the account's end events are dropped, and done is not
 // called: who sent them has to offer them again.
 func (f *feed) put(event bridge.Event, done func()) {
-	f.call(func(ctx context.Context) { f.offer(ctx, event, done) })
+	f.call(func(ctx context.Context) {
+		if f.offer(ctx, event) && done != nil {
+			done()
+		}
+	})
 }
 
 // call runs something in the feed's order: what has to happen after the events
@@ -37,25 +41,45 @@ func (f *feed) call(do func(ctx context.Context)) {
 	})
 }
 
-// offer hands an event over until it is received.
-func (f *feed) offer(ctx context.Context, event bridge.Event, done func()) {
+// putMessage offers a message that somebody sent. Welcome, if not nil, is called
+// after done if the user lets that person through.
+func (f *feed) putMessage(m bridge.MessageReceived, done, welcome func()) {
+	f.call(func(ctx context.Context) {
+		taken, err := f.settle(ctx, m)
+		if !taken {
+			return
+		}
+		finish(done)
+		if err == nil {
+			welcome()
+		}
+	})
+}
+
+// offer hands an event over until it is received; taken is false at the account's
+// end.
+func (f *feed) offer(ctx context.Context, event bridge.Event) (taken bool) {
+	taken, _ = f.settle(ctx, event)
+	return taken
+}
+
+// settle is offer, and returns what became of the event: nil or
+// [bridge.ErrUnwelcome].
+func (f *feed) settle(ctx context.Context, event bridge.Event) (taken bool, err error) {
 	for {
 		err := f.account.events.Receive(ctx, event)
 		if err == nil || errors.Is(err, bridge.ErrUnwelcome) {
 			f.account.received(event, err)
-			if done != nil {
-				done()
-			}
-			return
+			return true, err
 		}
 		if ctx.Err() != nil {
-			return
+			return false, err
 		}
 		f.account.log.Warn().Err(err).Msg("Cannot take an event in; trying again")
 		select {
 		case <-time.After(feedRetry):
 		case <-ctx.Done():
-			return
+			return false, err
 		}
 	}
 }

@@ -90,7 +90,8 @@ func (r *rooms) invited(id bridge.RemoteID, i invite, done func()) {
 	if i.reason != "" {
 		note += ": " + i.reason
 	}
-	r.post(func(ctx context.Context) {
+	r.asking.post(func() {
+		ctx := r.account.life
 		contact := bridge.Contact{ID: id, Name: r.account.roomName(ctx, id), Room: true}
 		value, err := json.Marshal(i)
 		if err == nil {

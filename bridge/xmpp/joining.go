@@ -141,15 +141,30 @@ func (r *rooms) fail(room *room, err error, again bool) {
 	case again:
 		r.comeBack(room)
 	default:
-		r.say(room, "cannot be entered: "+strings.TrimPrefix(err.Error(), bridge.ErrRefused.Error()+": "))
-		r.show(room, bridge.Offline)
+		if room.refusals == 0 {
+			r.say(room, "cannot be entered: "+strings.TrimPrefix(err.Error(), bridge.ErrRefused.Error()+": "))
+			r.show(room, bridge.Offline)
+		}
+		if room.refusals < len(refusedPauses) {
+			room.refusals++
+			r.comeBackAfter(room, refusedPauses[room.refusals-1])
+		}
 	}
 }
 
-// comeBack has a room entered again after a while. The mutex is held.
+// refusedPauses are the pauses before a room is asked again that has refused. A
+// service that has just begun may not know its rooms yet.
+var refusedPauses = []time.Duration{time.Minute, 10 * time.Minute, time.Hour}
+
+// comeBack has a room entered again after a while, which grows. The mutex is held.
 func (r *rooms) comeBack(room *room) {
 	pause := min(rejoinFirst<<min(room.fails, 10), rejoinMost)
 	room.fails++
+	r.comeBackAfter(room, pause)
+}
+
+// comeBackAfter has a room entered again. The mutex is held.
+func (r *rooms) comeBackAfter(room *room, pause time.Duration) {
 	round := room.round
 	room.stopTimer()
 	room.timer = time.AfterFunc(pause, func() {
@@ -264,7 +279,7 @@ func (r *rooms) enter(ctx context.Context) {
 	defer r.mu.Unlock()
 	for _, room := range r.all {
 		if room.kept || len(room.waiting) > 0 {
-			room.fails = 0
+			room.fails, room.refusals = 0, 0
 			r.begin(room)
 		}
 	}

@@ -65,7 +65,13 @@ func (p *livePort) Stanza(s *stream.Stanza, done func()) {
 	finish(done)
 }
 
-func (p *livePort) Connected(bool)     { p.once.Do(func() { close(p.up) }) }
+func (p *livePort) Connected(resumed bool) {
+	p.once.Do(func() { close(p.up) })
+	if !resumed {
+		go p.account.rooms.enter(p.account.life)
+	}
+}
+
 func (p *livePort) Disconnected(error) {}
 
 // live makes an account on a real server.
@@ -120,7 +126,7 @@ func live(t *testing.T, s *xmpptest.Server, kind, name string, memory bridge.Mem
 }
 
 func testContext(t *testing.T) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), 25*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 40*time.Second)
 	t.Cleanup(cancel)
 	return ctx
 }
@@ -197,6 +203,7 @@ func TestLive(t *testing.T) {
 					t.Run("invited", func(t *testing.T) { liveInvited(t, s, a, in, bob, carol) })
 					t.Run("gathered", func(t *testing.T) { liveGathered(t, s, a, in, bob, carol) })
 					t.Run("again", func(t *testing.T) { liveAgain(t, s, a, in, bob) })
+					t.Run("restart", func(t *testing.T) { liveRestart(t, s, a, in, bob) })
 				})
 			}
 		})
@@ -499,4 +506,25 @@ func liveAgain(t *testing.T, s *xmpptest.Server, a *account, in *inbox, bob *xmp
 	if listed, err := a.rooms.fetch(ctx); err != nil || len(listed) != 0 {
 		t.Errorf("bookmarks are left: %+v, %v", listed, err)
 	}
+}
+
+// liveRestart loses the server, with all that it knew of who is in a room.
+func liveRestart(t *testing.T, s *xmpptest.Server, a *account, in *inbox, bob *xmpptest.Peer) {
+	ctx := testContext(t)
+	room := "lasting." + a.port.(*livePort).home + "@" + s.MUCDomain
+	must(t, bob.CreateRoom(ctx, room, "Bob", map[string]string{"muc#roomconfig_persistentroom": "1"}))
+	_, err := a.Join(ctx, bridge.RemoteID(room))
+	must(t, err)
+	must(t, bob.Leave(ctx, room))
+	in.drain()
+	must(t, s.Restart(ctx))
+	await(t, in, "the room", func(e bridge.PresenceChanged) bool {
+		return e.Contact == bridge.RemoteID(room) && e.Presence.Show == bridge.Available
+	})
+	must(t, bob.WaitConnected(ctx))
+	must(t, bob.Join(ctx, room, "Bob"))
+	_, err = bob.SayInRoom(ctx, room, "still there?")
+	must(t, err)
+	saying(t, in, "still there?")
+	must(t, a.Leave(ctx, bridge.RemoteID(room)), bob.Leave(ctx, room))
 }

@@ -88,7 +88,7 @@ func (r *rooms) entered(room *room, o occupancy) {
 		return
 	}
 	room.stopTimer()
-	room.state, room.fails, room.made = inside, 0, o.codes["201"]
+	room.state, room.fails, room.refusals, room.made = inside, 0, 0, o.codes["201"]
 	if room.mark.Seen.IsZero() {
 		room.mark.Seen = time.Now()
 	}

@@ -21,6 +21,7 @@ import (
 type rooms struct {
 	account *account
 	lane    lane
+	asking  lane       // for questions whose answers may take long
 	marking sync.Mutex // held while bookmarks are changed
 
 	mu       sync.Mutex
@@ -48,12 +49,14 @@ type room struct {
 	state roomState
 	nick  string // in use, or asked for
 
-	round   int          // counts the tries to enter, so that a late timer is known as such
-	names   int          // nicks that were taken, in this try
-	fails   int          // tries that failed, in a row
-	timer   *time.Timer  // ends this try, or begins the next
-	waiting []chan error // for the end of this try
-	history int          // messages to ask for when none was ever seen
+	round int // counts the tries to enter, so that a late timer is known as such
+	names int // nicks that were taken, in this try
+	fails int // tries that failed, in a row
+	// refusals are those at which the room would not have the account.
+	refusals int
+	timer    *time.Timer  // ends this try, or begins the next
+	waiting  []chan error // for the end of this try
+	history  int          // messages to ask for when none was ever seen
 
 	made      bool // the account has just made it, and nobody else can enter yet
 	making    bool // Gather does what has to be done then
@@ -231,6 +234,20 @@ func (a *account) Join(ctx context.Context, id bridge.RemoteID) (bridge.Contact,
 	return a.rooms.enterAndKeep(ctx, bookmark{Room: id})
 }
 
+// follow has the account in a room that is on the user's list: nothing is to be done
+// for one that it keeps anyway.
+func (r *rooms) follow(ctx context.Context, id bridge.RemoteID) error {
+	r.mu.Lock()
+	room := r.all[id]
+	kept := room != nil && room.kept
+	r.mu.Unlock()
+	if kept {
+		return nil
+	}
+	_, err := r.enterAndKeep(ctx, bookmark{Room: id})
+	return err
+}
+
 // enterAndKeep enters a room and makes a bookmark.
 func (r *rooms) enterAndKeep(ctx context.Context, mark bookmark) (bridge.Contact, error) {
 	id, ok := bareID(string(mark.Room))
@@ -258,12 +275,14 @@ func (r *rooms) enterAndKeep(ctx context.Context, mark bookmark) (bridge.Contact
 	if mark.Key != "" {
 		room.mark.Key = mark.Key
 	}
-	room.kept = true
 	stored, contact := room.mark, room.contact()
 	r.mu.Unlock()
 	if err := r.addBookmark(ctx, stored); err != nil {
 		return bridge.Contact{}, err
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.get(id).kept = true
 	return contact, nil
 }
 
