@@ -148,11 +148,7 @@ func (a *componentAccount) Follow(ctx context.Context, contact bridge.Contact) e
 	id := contact.ID
 	switch {
 	case contact.Room:
-		if a.rooms.has(string(id)) {
-			return nil
-		}
-		_, err := a.Join(ctx, id)
-		return err
+		return a.rooms.follow(ctx, id)
 	case isOccupant(id) || isServer(string(id)):
 		return nil // nobody whose presence could be asked for
 	}
@@ -327,6 +323,10 @@ func (a *componentAccount) take(s *stream.Stanza) {
 	case s.Type == "error":
 		a.returned(s)
 	default:
+		if who, ok := nickEvent(s); ok {
+			a.feed.put(bridge.ContactRenamed{Contact: who}, nil)
+			return
+		}
 		a.message(s, nil)
 	}
 }

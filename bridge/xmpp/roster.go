@@ -123,10 +123,7 @@ func (a *loginAccount) Follow(ctx context.Context, contact bridge.Contact) error
 	}
 	switch {
 	case contact.Room:
-		if !a.rooms.has(string(contact.ID)) {
-			_, err = a.Join(ctx, contact.ID)
-		}
-		return err
+		return a.rooms.follow(ctx, contact.ID)
 	case isOccupant(contact.ID) || isServer(string(contact.ID)):
 		return nil // nobody whom a roster could have
 	}

@@ -279,6 +279,14 @@ func (s *session) message(stanza *stream.Stanza, done func()) {
 		copied = stanza.Child(nsCarbons, "sent")
 		own = copied != nil
 	}
+	if who, ok := nickEvent(stanza); ok {
+		// A name on the roster is the user's own choice.
+		if item, _ := s.item(who.ID); item.name == "" && !s.fromMe(stanza) {
+			a.feed.put(bridge.ContactRenamed{Contact: who}, nil)
+		}
+		finish(done)
+		return
+	}
 	if copied == nil {
 		a.message(stanza, s.positioned(stanza, done))
 		return
