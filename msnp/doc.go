@@ -76,7 +76,7 @@
 //	invitations to file transfer          switchboard.go, body        ref-7.4-invitation, TestFileToANetwork
 //	a contact that takes commands         (the backend)               helper
 //
-// And the clients themselves, each with its manners: persona-gaim-2000,
+// And the clients themselves, each with its manners: persona-gaim-2000, persona-gaim-0.6,
 // persona-gaim-2001, persona-kde, persona-libmsn, persona-miranda, persona-msn-1.0,
 // persona-msn-4.7, persona-perl, persona-tcl, persona-vb.
 //
