@@ -12,6 +12,14 @@ import (
 // argumentField is the field of a command's form.
 const argumentField = "argument"
 
+// The command that cannot be taken back asks whether it is meant: clients carry
+// commands out at a click.
+const (
+	unlinkCommand = "unlink"
+	confirmField  = "confirm"
+	confirmWords  = "Remove my MSN account with its contact list"
+)
+
 // commands are what the desk does.
 func (f *front) commands() []bridge.DeskCommand {
 	f.gateway.network.mu.Lock()
@@ -58,6 +66,10 @@ func (f *front) command(ctx context.Context, desk bridge.Desk, person bridge.Rem
 		f.result(s, commandState(command, session, "executing").With(
 			stream.NewElement(nsCommands, "actions", "execute", "complete").With(stream.NewElement(nsCommands, "complete")),
 			dataForm("form", command.Help, "", field(argumentField, "text-single", command.Argument, ""))))
+	case command.Name == unlinkCommand && formValue(answered, confirmField) != "1" && formValue(answered, confirmField) != "true":
+		f.result(s, commandState(command, session, "executing").With(
+			stream.NewElement(nsCommands, "actions", "execute", "complete").With(stream.NewElement(nsCommands, "complete")),
+			dataForm("form", command.Help, confirmWords, field(confirmField, "boolean", confirmWords, "0"))))
 	default:
 		f.carryOut(ctx, desk, person, s, command, session, formValue(answered, argumentField))
 	}
@@ -65,18 +77,15 @@ func (f *front) command(ctx context.Context, desk bridge.Desk, person bridge.Rem
 
 // carryOut has the desk do it and tells the outcome, as a form and as a note.
 func (f *front) carryOut(ctx context.Context, desk bridge.Desk, person bridge.RemoteID, s *stream.Stanza, command bridge.DeskCommand, session, argument string) {
-	_, before, err := desk.Account(ctx, person)
-	answer, ok := f.ask(ctx, desk, person, command.Name, argument)
+	o := f.ask(ctx, desk, person, command.Name, argument)
 	kind := "info"
-	if !ok {
+	if !o.ok {
 		kind = "error"
 	}
 	f.result(s, commandState(command, session, "completed").With(
-		stream.NewText(nsCommands, "note", xmlText(answer), "type", kind),
-		dataForm("result", command.Help, "", field("answer", "text-multi", "Answer", answer))))
-	if err == nil && !before {
-		f.welcome(ctx, desk, person)
-	}
+		stream.NewText(nsCommands, "note", xmlText(o.answer), "type", kind),
+		dataForm("result", command.Help, "", field("answer", "text-multi", "Answer", o.answer))))
+	f.settle(person, o)
 }
 
 // commandState is what a command's answer begins with.

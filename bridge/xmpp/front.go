@@ -2,12 +2,14 @@ package xmpp
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"sync"
 	"time"
 
 	"papillon/bridge"
 	"papillon/bridge/xmpp/stream"
+	"papillon/msnp"
 )
 
 // front is the component's own address: a gateway in the sense of XEP-0100, at
@@ -16,18 +18,14 @@ import (
 type front struct {
 	gateway *gateway
 
-	mu      sync.Mutex
-	serving map[string]int // requests under way, by bare JID
+	mu sync.Mutex
+	// guests are the people who have signed up and see the component's presence,
+	// with their accounts; guestPrefix.
+	guests map[bridge.RemoteID]bridge.Handle
 }
 
-const (
-	// maxServing is how many requests of one person are under way at a time,
-	// maxServingAll of all together: the address is open to the world.
-	maxServing    = 4
-	maxServingAll = 64
-	// servingTimeout bounds one request.
-	servingTimeout = 30 * time.Second
-)
+// servingTimeout bounds one request.
+const servingTimeout = 30 * time.Second
 
 // The namespaces of the front.
 const (
@@ -47,127 +45,85 @@ func (f *front) take(s *stream.Stanza) {
 	case isQuery(s):
 		f.query(s)
 	case s.Kind == stream.Presence:
-		f.presence(s)
+		f.takePresence(s)
 	case s.Kind == stream.Message && s.Type != "error" && s.Type != "groupchat" && strings.TrimSpace(s.Text("body")) != "":
 		f.serve(s, f.chat)
 	}
 }
 
-// serve has a request served on a goroutine of its own, unless there are too
-// many.
+// serve has a request served in its sender's turn. People of the component itself
+// are no people of XMPP: they have their accounts.
 func (f *front) serve(s *stream.Stanza, do func(ctx context.Context, desk bridge.Desk, person bridge.RemoteID, s *stream.Stanza)) {
-	person, ok := bareID(s.From)
-	f.gateway.network.mu.Lock()
-	desk := f.gateway.network.desk
-	f.gateway.network.mu.Unlock()
-	switch {
-	case !ok || isServer(string(person)) || desk == nil:
+	person, ok := f.person(s)
+	desk := f.desk()
+	if !ok || desk == nil {
 		f.gateway.refuse(s, "cancel", "service-unavailable")
 		return
-	case !f.begin(string(person)):
-		f.gateway.refuse(s, "wait", "resource-constraint")
-		return
 	}
-	go func() {
-		defer f.end(string(person))
+	f.gateway.later(s, func() {
 		ctx, cancel := context.WithTimeout(f.gateway.network.life, servingTimeout)
 		defer cancel()
 		do(ctx, desk, person, s)
-	}()
+	})
 }
 
-// begin counts a request; false means that there are too many.
-func (f *front) begin(person string) bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	all := 0
-	for _, n := range f.serving {
-		all += n
-	}
-	if f.serving[person] >= maxServing || all >= maxServingAll {
-		return false
-	}
-	if f.serving == nil {
-		f.serving = make(map[string]int)
-	}
-	f.serving[person]++
-	return true
+// person returns who a stanza is from; ok is false for servers, and for the
+// component's own people.
+func (f *front) person(s *stream.Stanza) (id bridge.RemoteID, ok bool) {
+	id, ok = bareID(s.From)
+	_, domain := splitID(id)
+	return id, ok && !isServer(string(id)) && domain != f.gateway.domain
 }
 
-// end counts it off.
-func (f *front) end(person string) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.serving[person]--; f.serving[person] == 0 {
-		delete(f.serving, person)
-	}
+// desk returns where people sign up; nil where they cannot.
+func (f *front) desk() bridge.Desk {
+	f.gateway.network.mu.Lock()
+	defer f.gateway.network.mu.Unlock()
+	return f.gateway.network.desk
 }
 
 // troubleWords are what people are told of trouble that is the gateway's own.
 const troubleWords = "That did not work. The administrator of this server finds the reason in the log."
 
+// outcome is what came of asking the desk.
+type outcome struct {
+	answer        string
+	ok            bool // else it was trouble of our own
+	before, after bool // whether the person had an account, and has one now
+}
+
 // ask asks the desk; trouble goes to the log.
-func (f *front) ask(ctx context.Context, desk bridge.Desk, person bridge.RemoteID, command, argument string) (answer string, ok bool) {
-	answer, err := desk.Ask(ctx, person, command, argument)
-	if err != nil {
-		f.gateway.log.Error().Err(err).Str("command", command).Msg("Cannot serve somebody at the desk")
-		return troubleWords, false
+func (f *front) ask(ctx context.Context, desk bridge.Desk, person bridge.RemoteID, command, argument string) (o outcome) {
+	var errs [3]error
+	_, o.before, errs[0] = desk.Account(ctx, person)
+	o.answer, errs[1] = desk.Ask(ctx, person, command, argument)
+	_, o.after, errs[2] = desk.Account(ctx, person)
+	if err := errors.Join(errs[:]...); err != nil {
+		// What was said may hold a password: it is not for the log, but if the
+		// desk has answered it is for the person.
+		f.gateway.log.Error().Err(err).Msg("Cannot serve somebody at the desk")
 	}
-	return answer, true
+	if o.ok = errs[1] == nil; !o.ok {
+		o.answer = troubleWords
+	}
+	return o
 }
 
 // chat takes a command that somebody wrote.
 func (f *front) chat(ctx context.Context, desk bridge.Desk, person bridge.RemoteID, s *stream.Stanza) {
 	command, argument, _ := strings.Cut(strings.TrimSpace(s.Text("body")), " ")
-	_, signed, err := desk.Account(ctx, person)
-	answer, _ := f.ask(ctx, desk, person, command, argument)
-	f.say(s.From, s.Type, answer)
-	if err == nil && !signed {
-		f.welcome(ctx, desk, person)
-	}
+	o := f.ask(ctx, desk, person, command, argument)
+	f.say(s.From, s.Type, o.answer)
+	f.settle(person, o)
 }
 
-// say writes to somebody in the component's own name.
+// say writes to somebody in the component's own name. What it says may be a
+// password: archives are asked not to keep it (XEP-0334).
 func (f *front) say(to, kind, words string) {
 	f.gateway.reply(&stream.Stanza{
 		Kind: stream.Message, Type: kind, From: f.gateway.domain, To: to, ID: asideMark + digest(to, time.Now().String()),
-		Children: []*stream.Element{stream.NewText("", "body", xmlText(words))},
+		Children: []*stream.Element{stream.NewText("", "body", xmlText(words)), stream.NewElement(nsHints, "no-permanent-store")},
 	})
-}
-
-// welcome asks to see the presence of somebody who has just signed up, as XEP-0100
-// §4.1 has it.
-func (f *front) welcome(ctx context.Context, desk bridge.Desk, person bridge.RemoteID) (signed bool) {
-	_, signed, err := desk.Account(ctx, person)
-	if err != nil || !signed {
-		return false
-	}
-	f.gateway.reply(&stream.Stanza{Kind: stream.Presence, Type: "subscribe", From: f.gateway.domain, To: string(person)})
-	return true
-}
-
-// presence answers presences: the component itself is always there, for everybody
-// who wants to know.
-func (f *front) presence(s *stream.Stanza) {
-	answer := func(kind string) {
-		to := s.From
-		if kind != "" && kind != "unavailable" {
-			to = stream.Bare(s.From)
-		}
-		f.gateway.reply(&stream.Stanza{Kind: stream.Presence, Type: kind, From: f.gateway.domain, To: to})
-	}
-	switch s.Type {
-	case "subscribe":
-		answer("subscribed")
-		answer("")
-	case "unsubscribe":
-		answer("unsubscribed")
-		answer("unavailable")
-	case "probe", "":
-		answer("")
-	case "unavailable":
-		answer("unavailable")
-	}
 }
 
 // query answers a query. Nothing is left without an answer.
@@ -179,17 +135,17 @@ func (f *front) query(s *stream.Stanza) {
 	q := s.Children[0]
 	switch q.Name.Space {
 	case nsDiscoInfo:
-		f.info(s, q.Attribute("node"))
+		f.gateway.later(s, func() { f.info(s, q.Attribute("node")) })
 	case nsDiscoItems:
-		f.items(s, q.Attribute("node"))
+		f.gateway.later(s, func() { f.items(s, q.Attribute("node")) })
 	case nsRegister:
 		f.serve(s, f.register)
 	case nsCommands:
 		f.serve(s, f.command)
 	case nsGateway:
-		f.prompt(s, q)
+		f.gateway.later(s, func() { f.prompt(s, q) })
 	default:
-		f.gateway.reply(answerQuery(s, f.card))
+		f.gateway.later(s, func() { f.gateway.reply(answerQuery(s, f.card)) })
 	}
 }
 
@@ -226,7 +182,7 @@ func (f *front) info(s *stream.Stanza, node string) {
 	default:
 		command, ok := f.findCommand(node)
 		if !ok {
-			f.gateway.refuse(s, "cancel", "item-not-found")
+			f.refuse(s, "cancel", "item-not-found", "")
 			return
 		}
 		q.With(
@@ -246,7 +202,7 @@ func (f *front) items(s *stream.Stanza, node string) {
 			q.With(stream.NewElement(nsDiscoItems, "item", "jid", f.gateway.domain, "node", c.Name, "name", c.Help))
 		}
 	default:
-		f.gateway.refuse(s, "cancel", "item-not-found")
+		f.refuse(s, "cancel", "item-not-found", "")
 		return
 	}
 	f.result(s, q)
@@ -265,8 +221,12 @@ func (f *front) prompt(s *stream.Stanza, q *stream.Element) {
 	if typed != "" && !strings.Contains(typed, "@") {
 		typed += "@" + f.gateway.network.options.AccountDomain
 	}
-	address, err := f.gateway.addressOf(bridge.Handle(strings.ToLower(typed)))
-	if err != nil || typed == "" {
+	handle, err := msnp.ParseHandle(typed)
+	var address string
+	if err == nil {
+		address, err = f.gateway.addressOf(handle)
+	}
+	if err != nil {
 		f.refuse(s, "modify", "item-not-found", "That is no MSN sign-in name.")
 		return
 	}

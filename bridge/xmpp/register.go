@@ -57,17 +57,16 @@ func wishedName(q *stream.Element) string {
 
 // newAccount signs somebody up.
 func (f *front) newAccount(ctx context.Context, desk bridge.Desk, person bridge.RemoteID, s *stream.Stanza, name string) {
-	answer, ok := f.ask(ctx, desk, person, "register", name)
-	_, signed, err := desk.Account(ctx, person)
+	o := f.ask(ctx, desk, person, "register", name)
 	switch {
-	case !ok || err != nil:
-		f.refuse(s, "wait", "internal-server-error", troubleWords)
-	case !signed:
-		f.refuse(s, "cancel", "not-acceptable", answer)
+	case !o.ok:
+		f.refuse(s, "wait", "internal-server-error", o.answer)
+	case !o.after:
+		f.refuse(s, "modify", "not-acceptable", o.answer)
 	default:
 		f.result(s)
-		f.say(string(person), "chat", answer)
-		f.welcome(ctx, desk, person)
+		f.say(string(person), "chat", o.answer)
+		f.settle(person, o)
 	}
 }
 
@@ -77,14 +76,13 @@ func (f *front) unregister(ctx context.Context, desk bridge.Desk, person bridge.
 		f.refuse(s, "auth", "registration-required", "")
 		return
 	}
-	if answer, ok := f.ask(ctx, desk, person, "unlink", ""); !ok {
-		f.refuse(s, "wait", "internal-server-error", answer)
+	o := f.ask(ctx, desk, person, unlinkCommand, "")
+	if !o.ok || o.after {
+		f.refuse(s, "wait", "internal-server-error", o.answer)
 		return
 	}
 	f.result(s)
-	for _, kind := range [...]string{"unsubscribe", "unsubscribed", "unavailable"} {
-		f.gateway.reply(&stream.Stanza{Kind: stream.Presence, Type: kind, From: f.gateway.domain, To: string(person)})
-	}
+	f.settle(person, o)
 }
 
 // dataForm makes a data form (XEP-0004).

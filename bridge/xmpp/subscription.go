@@ -17,6 +17,9 @@ type subscription struct {
 	to    toState   // whether the account sees the other
 	asked time.Time // when it was last asked for
 	from  bool      // the other sees the account
+	// pending says that the other has asked to, and has no answer yet. A server
+	// would say so again at each sign-in; here it is said to the gateway once.
+	pending bool
 }
 
 // toState is how far the account has got with seeing somebody.
@@ -42,10 +45,13 @@ func (s subscription) String() string {
 		return ""
 	}
 	from := "-"
-	if s.from {
+	switch {
+	case s.from:
 		from = "from"
+	case s.pending:
+		from = "pending"
 	}
-	return fmt.Sprintf("%s %d %s", orDash(string(s.to)), s.asked.Unix(), from)
+	return fmt.Sprintf("%s %d %s", orDash(string(s.to)), max(s.asked.Unix(), 0), from)
 }
 
 func orDash(s string) string {
@@ -67,7 +73,7 @@ func parseSubscription(text string) (s subscription) {
 	if at, err := strconv.ParseInt(fields[1], 10, 64); err == nil && at > 0 {
 		s.asked = time.Unix(at, 0)
 	}
-	s.from = fields[2] == "from"
+	s.from, s.pending = fields[2] == "from", fields[2] == "pending"
 	return s
 }
 
@@ -81,6 +87,9 @@ func (a *componentAccount) load(ctx context.Context) error {
 	for key, value := range stored {
 		a.subscriptions[bridge.RemoteID(strings.TrimPrefix(key, subscriptionPrefix))] = parseSubscription(value)
 	}
+	if err := a.gateway.front.loadGuests(ctx, a.owner); err != nil {
+		return fmt.Errorf("read the guests of %s: %w", a.owner, err)
+	}
 	return nil
 }
 
@@ -91,9 +100,9 @@ func (a *componentAccount) change(ctx context.Context, id bridge.RemoteID, f fun
 	defer a.storing.Unlock()
 	a.state.Lock()
 	before = a.subscriptions[id]
+	a.state.Unlock()
 	after := before
 	f(&after)
-	a.state.Unlock()
 	if after == before {
 		return before, nil
 	}
