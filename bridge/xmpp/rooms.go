@@ -237,14 +237,11 @@ func (a *account) Join(ctx context.Context, id bridge.RemoteID) (bridge.Contact,
 // follow has the account in a room that is on the user's list: nothing is to be done
 // for one that it keeps anyway.
 func (r *rooms) follow(ctx context.Context, id bridge.RemoteID) error {
-	r.mu.Lock()
-	room := r.all[id]
-	kept := room != nil && room.kept
-	r.mu.Unlock()
-	if kept {
-		return nil
+	_, kept, err := r.recall(ctx, id)
+	if err != nil || kept {
+		return err
 	}
-	_, err := r.enterAndKeep(ctx, bookmark{Room: id})
+	_, err = r.enterAndKeep(ctx, bookmark{Room: id})
 	return err
 }
 
@@ -254,8 +251,15 @@ func (r *rooms) enterAndKeep(ctx context.Context, mark bookmark) (bridge.Contact
 	if !ok || isServer(string(id)) {
 		return bridge.Contact{}, fmt.Errorf("%w: %q is no room", bridge.ErrNoSuchContact, mark.Room)
 	}
+	stored, kept, err := r.recall(ctx, id)
+	if err != nil {
+		return bridge.Contact{}, err
+	}
 	r.mu.Lock()
 	room := r.get(id)
+	if kept && !room.kept { // it is only not loaded yet
+		room.kept, room.mark = true, stored
+	}
 	room.history = firstHistory
 	if mark.Password != "" {
 		room.mark.Password = mark.Password
@@ -275,9 +279,9 @@ func (r *rooms) enterAndKeep(ctx context.Context, mark bookmark) (bridge.Contact
 	if mark.Key != "" {
 		room.mark.Key = mark.Key
 	}
-	stored, contact := room.mark, room.contact()
+	newest, contact := room.mark, room.contact()
 	r.mu.Unlock()
-	if err := r.addBookmark(ctx, stored); err != nil {
+	if err := r.addBookmark(ctx, newest); err != nil {
 		return bridge.Contact{}, err
 	}
 	r.mu.Lock()
