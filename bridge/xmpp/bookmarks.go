@@ -28,6 +28,8 @@ type bookmark struct {
 	Password string          `json:"password,omitempty"`
 	// Key is that of Gather.
 	Key string `json:"key,omitempty"`
+	// Archive says that the room keeps what is said.
+	Archive bool `json:"archive,omitempty"`
 	// Seen is when the last message came.
 	Seen time.Time `json:"seen,omitzero"`
 }
