@@ -10,13 +10,18 @@ import (
 	"papillon/bridge/xmpp/stream"
 )
 
-// message takes a message stanza of any type but error that is no room's and hands what it means
-// to the feed.
+// message takes a message stanza of any type but error that is no room's and
+// hands what it means to the feed.
 func (a *account) message(s *stream.Stanza, done func()) {
 	own := sameBare(s.From, a.bare)
 	if !own {
 		a.noteReceipts(s)
 		a.noteTyping(s)
+	}
+	if who, ok := nickEvent(s); ok && !own && !a.rooms.hasServer() {
+		// With a roster of the server's, the name there counts.
+		a.feed.put(bridge.ContactRenamed{Contact: who}, done)
+		return
 	}
 	if notice, ok := a.serverNotice(s); ok {
 		a.feed.put(bridge.NetworkSays{Text: notice}, done)

@@ -308,6 +308,23 @@ func TestMessage(t *testing.T) {
 	})
 }
 
+// Nicknames are news where no server keeps a roster with other names.
+func TestNickChanges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, _, in := newTestAccount(t)
+		news := `<message from='bob@x.org'><event xmlns='http://jabber.org/protocol/pubsub#event'><items node='http://jabber.org/protocol/nick'><item><nick xmlns='http://jabber.org/protocol/nick'>Bobby</nick></item></items></event></message>`
+		a.message(read(t, news), nil)
+		synctest.Wait()
+		in.none(t)
+		a.network.options.Component.Domain = "msn.test"
+		a.message(read(t, news), nil)
+		synctest.Wait()
+		if e := next[bridge.ContactRenamed](t, in); e.Contact != (bridge.Contact{ID: bob.ID, Name: "Bobby"}) {
+			t.Errorf("%+v", e)
+		}
+	})
+}
+
 func TestReturned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, _, in := newTestAccount(t)
@@ -359,5 +376,52 @@ func FuzzReadMessage(f *testing.F) {
 				t.Fatalf("%q has text that is none: %q", source, m.Text)
 			}
 		}
+	})
+}
+
+// Nothing that a server may send harms, whatever state the account is in.
+func FuzzTake(f *testing.F) {
+	for _, seed := range []string{mediated, direct, self(""), out("", "307"), says("Bob", "1", "<body>x</body>"),
+		says("Bob", "1", "<subject>x</subject>"), `<presence type='error' from='tea@conf.test/x'><error type='cancel'><conflict xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></presence>`,
+		`<message from='tea@conf.test'><x xmlns='http://jabber.org/protocol/muc#user'><decline from='bob@x.org'/></x></message>`,
+		`<message type='error' from='tea@conf.test' id='x'/>`,
+		`<message from='alice@msn.test'><event xmlns='http://jabber.org/protocol/pubsub#event'><items node='urn:xmpp:bookmarks:1'><item id='r@c'><conference xmlns='urn:xmpp:bookmarks:1' autojoin='1'/></item></items></event></message>`,
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, source string) {
+		s, err := readStanza(source)
+		if err != nil {
+			return
+		}
+		synctest.Test(t, func(t *testing.T) {
+			a, _, in := newTestAccount(t)
+			a.network.options.Component.Domain = "msn.test"
+			a.rooms.mu.Lock()
+			room := a.rooms.get(tea)
+			room.kept = true
+			a.rooms.begin(room)
+			a.rooms.mu.Unlock()
+			for range 2 {
+				done := 0
+				if a.rooms.take(s, func() { done++ }) {
+					synctest.Wait()
+					if done != 1 {
+						t.Errorf("done %d times with %q", done, source)
+					}
+				} else if s.Type == "error" {
+					a.returned(s)
+				} else {
+					a.message(s, func() { done++ })
+					synctest.Wait()
+					if done != 1 {
+						t.Errorf("done %d times with %q", done, source)
+					}
+				}
+				a.rooms.take(read(t, self("")), nil)
+			}
+			synctest.Wait()
+			in.drain()
+		})
 	})
 }

@@ -95,6 +95,10 @@ func (r *rooms) entered(room *room, o occupancy) {
 	if room.made && !room.making {
 		r.send(r.open(room.id))
 	}
+	if room.kept && !room.learned {
+		room.learned = true
+		r.learn(room.id)
+	}
 	room.answer(nil)
 	r.show(room, bridge.Available)
 	r.watch()

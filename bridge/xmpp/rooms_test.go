@@ -510,3 +510,36 @@ func TestNickOfTheUser(t *testing.T) {
 		}
 	})
 }
+
+// A room that the store knows, and the account not yet, keeps what is stored of it.
+func TestFollowBeforeLoading(t *testing.T) {
+	inRoom(t, func(t *testing.T, a *account, port *scriptedPort, in *inbox) {
+		stored := bookmark{Room: tea, Name: "Tea", Key: "key", Seen: time.Now().Add(-time.Hour)}
+		if err := a.rooms.remember(t.Context(), stored); err != nil {
+			t.Fatal(err)
+		}
+		a.rooms.mu.Lock()
+		a.rooms.all = nil
+		a.rooms.mu.Unlock()
+		before := len(port.all())
+		if err := a.rooms.follow(t.Context(), tea); err != nil || len(port.all()) != before {
+			t.Errorf("%v", err)
+		}
+		joined := make(chan error)
+		go func() {
+			_, err := a.Join(t.Context(), tea)
+			joined <- err
+		}()
+		synctest.Wait()
+		if h := port.last(t).Child(nsMUC, "x").Child(nsMUC, "history"); h.Attribute("since") == "" {
+			t.Errorf("%+v", h)
+		}
+		take(t, a, self(""))
+		if err := <-joined; err != nil {
+			t.Fatal(err)
+		}
+		if all, err := a.rooms.recallAll(t.Context()); err != nil || all[tea].Key != "key" || all[tea].Seen.Before(stored.Seen) {
+			t.Errorf("%+v, %v", all, err)
+		}
+	})
+}
