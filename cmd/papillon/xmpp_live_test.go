@@ -55,6 +55,7 @@ func newVillage(t *testing.T, ctx context.Context, kind xmpptest.Kind) *village 
 		c.XMPP.Component = ComponentConfig{
 			Address: v.server.ComponentAddress, Domain: v.server.ComponentDomain, Secret: Secret(v.server.Secret),
 		}
+		c.XMPP.CA = v.server.CAFile
 	})
 	v.stop = startServe(t, v.config)
 	t.Cleanup(func() {
