@@ -68,8 +68,11 @@ func (s *session) takeArchived(stanza *stream.Stanza) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	page := s.pages[result.Attribute("queryid")]
-	if page == nil || page.from == "" && !s.fromMe(stanza) || page.from != "" && !sameBare(page.from, stanza.From) {
-		return true // a pretence, or too late
+	if page == nil {
+		return s.fromMe(stanza) // too late; a room's archive is read for the rooms, too
+	}
+	if page.from == "" && !s.fromMe(stanza) || page.from != "" && !sameBare(page.from, stanza.From) {
+		return true // a pretence
 	}
 	if inner, at := forwarded(result); inner != nil && len(page.results) < 4*pageSize {
 		page.results = append(page.results, archived{result.Attribute("id"), inner, at})
