@@ -103,11 +103,11 @@ func (q archiveQuery) element(id string) *stream.Element {
 	if len(fields) > 0 {
 		e.With(form(nsArchive, fields...))
 	}
-	set := stream.NewElement(nsSet, "set").With(stream.NewText(nsSet, "max", strconv.Itoa(q.max)))
+	set := stream.NewElement(nsPaging, "set").With(stream.NewText(nsPaging, "max", strconv.Itoa(q.max)))
 	if q.before {
-		set.With(stream.NewElement(nsSet, "before"))
+		set.With(stream.NewElement(nsPaging, "before"))
 	} else if q.after != "" {
-		set.With(stream.NewText(nsSet, "after", q.after))
+		set.With(stream.NewText(nsPaging, "after", q.after))
 	}
 	return e.With(set)
 }

@@ -256,10 +256,9 @@ func (s *session) fromMe(stanza *stream.Stanza) bool {
 }
 
 const (
-	nsCarbons = "urn:xmpp:carbons:2"             // XEP-0280
-	nsRoster  = "jabber:iq:roster"               // RFC 6121 §2
-	nsBlock   = "urn:xmpp:blocking"              // XEP-0191
-	nsSet     = "http://jabber.org/protocol/rsm" // XEP-0059
+	nsCarbons = "urn:xmpp:carbons:2" // XEP-0280
+	nsRoster  = "jabber:iq:roster"   // RFC 6121 §2
+	nsBlock   = "urn:xmpp:blocking"  // XEP-0191
 )
 
 // enableCarbons asks for copies of what other clients of the account send and
