@@ -193,7 +193,10 @@ func TestClientsThatTakeNothingAreCut(t *testing.T) {
 	if _, err := fmt.Fprintf(conn, "GET %s HTTP/1.0\r\n\r\n", link); err != nil {
 		t.Fatal(err)
 	}
-	// Read nothing until the file is no longer in use.
+	// The answer has begun; read nothing more until the file is no longer in use.
+	if _, err := io.ReadFull(conn, make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
 	h.settle(t)
 	n, err := io.Copy(io.Discard, conn)
 	if n >= int64(len(content)) {

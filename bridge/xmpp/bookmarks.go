@@ -28,6 +28,8 @@ type bookmark struct {
 	Password string          `json:"password,omitempty"`
 	// Key is that of Gather.
 	Key string `json:"key,omitempty"`
+	// Archive says that the room keeps what is said.
+	Archive bool `json:"archive,omitempty"`
 	// Seen is when the last message came.
 	Seen time.Time `json:"seen,omitzero"`
 }
@@ -59,6 +61,29 @@ func (r *rooms) recollect(ctx context.Context, key, value string) error {
 	return nil
 }
 
+// recall reads one bookmark in the gateway's store; ok is false if there is none.
+func (r *rooms) recall(ctx context.Context, id bridge.RemoteID) (m bookmark, ok bool, err error) {
+	key := memoryRoom + string(id)
+	value, err := r.account.network.options.Memory.Recall(ctx, r.account.owner, Name, key)
+	if err != nil {
+		return m, false, fmt.Errorf("recall %s: %w", key, err)
+	}
+	if value == "" {
+		return bookmark{Room: id}, false, nil
+	}
+	m, err = parseBookmark(key, value)
+	return m, err == nil, err
+}
+
+// parseBookmark reads a bookmark as it is stored under a key.
+func parseBookmark(key, value string) (m bookmark, err error) {
+	if err := json.Unmarshal([]byte(value), &m); err != nil {
+		return m, fmt.Errorf("recall %s: %w", key, err)
+	}
+	m.Room = bridge.RemoteID(key[len(memoryRoom):])
+	return m, nil
+}
+
 // recallAll reads the bookmarks in the gateway's store.
 func (r *rooms) recallAll(ctx context.Context) (map[bridge.RemoteID]bookmark, error) {
 	values, err := r.account.network.options.Memory.RecallAll(ctx, r.account.owner, Name, memoryRoom)
@@ -67,11 +92,10 @@ func (r *rooms) recallAll(ctx context.Context) (map[bridge.RemoteID]bookmark, er
 	}
 	all := make(map[bridge.RemoteID]bookmark)
 	for key, value := range values {
-		var m bookmark
-		if err := json.Unmarshal([]byte(value), &m); err != nil {
-			return nil, fmt.Errorf("recall %s: %w", key, err)
+		m, err := parseBookmark(key, value)
+		if err != nil {
+			return nil, err
 		}
-		m.Room = bridge.RemoteID(key[len(memoryRoom):])
 		all[m.Room] = m
 	}
 	return all, nil
@@ -173,9 +197,9 @@ func (r *rooms) fetch(ctx context.Context) (map[bridge.RemoteID]bookmark, error)
 		}
 		return nil, fmt.Errorf("read bookmarks: %w", errors.Join(err, privateErr))
 	}
-	// A server that knows the newer ones has none of them: these move with the
-	// next change.
-	r.usePrivate(e.Condition != "item-not-found")
+	// The user's other clients keep them where they are; with none at all, the
+	// newer ones are begun, if the server knows them.
+	r.usePrivate(e.Condition != "item-not-found" || storage.Child(nsBookmarksOld, "conference") != nil)
 	return readConferences(storage), nil
 }
 

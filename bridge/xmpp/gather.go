@@ -125,7 +125,7 @@ func (r *rooms) findService(ctx context.Context) (string, error) {
 	if failed != nil {
 		return "", fmt.Errorf("look for a service of rooms: %w", failed)
 	}
-	return "", fmt.Errorf("%w: %s offers no rooms", bridge.ErrRefused, server)
+	return "", fmt.Errorf("%w: %s offers no rooms", bridge.ErrRefused, strings.Join(candidates, ", "))
 }
 
 // serviceOf finds the service of rooms among what a server offers (XEP-0045 §6.1).
@@ -134,12 +134,13 @@ func (r *rooms) serviceOf(ctx context.Context, server string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	for _, item := range items.All(nsDiscoItems, "item") {
-		address := item.Attribute("jid")
-		if !isServer(address) || address == "" || item.Attribute("node") != "" {
+	for _, address := range likely(items) {
+		if address == r.account.network.options.Component.Domain {
 			continue
 		}
-		info, err := r.account.query(ctx, address, stream.NewElement(nsDiscoInfo, "query"))
+		asking, cancel := context.WithTimeout(ctx, nameTimeout)
+		info, err := r.account.query(asking, address, stream.NewElement(nsDiscoInfo, "query"))
+		cancel()
 		if err != nil {
 			continue // it may be down; another may be there
 		}
@@ -148,6 +149,29 @@ func (r *rooms) serviceOf(ctx context.Context, server string) (string, error) {
 		}
 	}
 	return "", nil
+}
+
+// usualNames are what services of rooms are mostly called.
+var usualNames = []string{"conference.", "muc.", "rooms.", "room.", "chat.", "groups."}
+
+// likely lists the services among the items of a server, first those that are
+// called like a service of rooms: any other may be one that does not answer.
+func likely(items *stream.Element) (all []string) {
+	for _, item := range items.All(nsDiscoItems, "item") {
+		if address := item.Attribute("jid"); address != "" && isServer(address) && item.Attribute("node") == "" {
+			all = append(all, address)
+		}
+	}
+	slices.SortStableFunc(all, func(a, b string) int {
+		usual := func(s string) int {
+			if slices.ContainsFunc(usualNames, func(name string) bool { return strings.HasPrefix(s, name) }) {
+				return 0
+			}
+			return 1
+		}
+		return usual(a) - usual(b)
+	})
+	return all
 }
 
 func hasFeature(info *stream.Element, feature string) bool {

@@ -37,7 +37,7 @@ func readStanza(source string) (*stream.Stanza, error) {
 
 // scriptedPort is a network that does what a test says and keeps what is sent.
 type scriptedPort struct {
-	mu        sync.Mutex
+	mu        sync.Mutex       // guards the script as well
 	sent      []*stream.Stanza // by send and by deliver
 	arrived   chan struct{}    // something was sent
 	onDeliver func(*stream.Stanza) error
@@ -60,25 +60,40 @@ func (p *scriptedPort) keep(s *stream.Stanza) {
 
 func (p *scriptedPort) send(_ context.Context, s *stream.Stanza) error {
 	p.keep(s)
-	if p.onSend != nil {
-		return p.onSend(s)
+	if f := script(p, &p.onSend); f != nil {
+		return f(s)
 	}
 	return nil
 }
 
 func (p *scriptedPort) deliver(_ context.Context, s *stream.Stanza) error {
 	p.keep(s)
-	if p.onDeliver != nil {
-		return p.onDeliver(s)
+	if f := script(p, &p.onDeliver); f != nil {
+		return f(s)
 	}
 	return nil
 }
 
 func (p *scriptedPort) query(_ context.Context, s *stream.Stanza) (*stream.Stanza, error) {
-	if p.onQuery == nil {
+	f := script(p, &p.onQuery)
+	if f == nil {
 		return nil, &stream.StanzaError{Type: "cancel", Condition: "service-unavailable"}
 	}
-	return p.onQuery(s)
+	return f(s)
+}
+
+// script returns a part of the script.
+func script[F any](p *scriptedPort, part *F) F {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return *part
+}
+
+// set changes a part of the script while the account is at work.
+func set[F any](p *scriptedPort, part *F, f F) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	*part = f
 }
 
 // all returns what was sent so far.
@@ -146,11 +161,4 @@ func newTestAccount(t testing.TB) (*account, *scriptedPort, *inbox) {
 	a.port = port
 	t.Cleanup(a.end)
 	return a, port, in
-}
-
-// settle waits until everything that was put into the feed is received.
-func settle(a *account) {
-	done := make(chan struct{})
-	a.feed.call(func(context.Context) { close(done) })
-	<-done
 }

@@ -92,7 +92,8 @@ func (r *rooms) invited(id bridge.RemoteID, i invite, done func()) {
 	}
 	r.asking.post(func() {
 		ctx := r.account.life
-		contact := bridge.Contact{ID: id, Name: r.account.roomName(ctx, id), Room: true}
+		name, _ := r.account.describe(ctx, id)
+		contact := bridge.Contact{ID: id, Name: name, Room: true}
 		value, err := json.Marshal(i)
 		if err == nil {
 			err = r.recollect(ctx, memoryInvite+string(id), string(value))

@@ -63,12 +63,24 @@ func (r *rooms) begin(room *room) {
 	room.stopTimer()
 	room.round++
 	room.state, room.names, room.told, room.made = entering, 0, false, false
-	room.crowded, room.addresses = false, nil
+	room.crowded, room.addresses, room.knocked = false, nil, false
+	if room.behind() {
+		if room.nick == "" {
+			room.nick = r.firstNick(room) // to know the user's own words by
+		}
+		go r.catchUp(r.account.life, room, room.round)
+		return
+	}
+	r.arm(room)
+	r.knock(room, r.firstNick(room))
+}
+
+// arm bounds a try to enter a room. The mutex is held.
+func (r *rooms) arm(room *room) {
 	round := room.round
 	room.timer = time.AfterFunc(joinTimeout, func() {
 		r.failed(room, round, errors.New("the room does not answer"), true)
 	})
-	r.knock(room, r.firstNick(room))
 }
 
 // firstNick is the nick to begin with: that of the bookmark, else the friendly
@@ -86,7 +98,7 @@ func (r *rooms) firstNick(room *room) string {
 
 // knock asks a room to let the account in under a nick. The mutex is held.
 func (r *rooms) knock(room *room, nick string) {
-	room.nick = nick
+	room.nick, room.knocked = nick, true
 	s := presenceStanza(bridge.Presence{Show: bridge.Available}, "")
 	s.To = string(room.id) + "/" + nick
 	x := stream.NewElement(nsMUC, "x")
@@ -141,15 +153,30 @@ func (r *rooms) fail(room *room, err error, again bool) {
 	case again:
 		r.comeBack(room)
 	default:
-		r.say(room, "cannot be entered: "+strings.TrimPrefix(err.Error(), bridge.ErrRefused.Error()+": "))
-		r.show(room, bridge.Offline)
+		if room.refusals == 0 {
+			r.say(room, "cannot be entered: "+strings.TrimPrefix(err.Error(), bridge.ErrRefused.Error()+": "))
+			r.show(room, bridge.Offline)
+		}
+		if room.refusals < len(refusedPauses) {
+			room.refusals++
+			r.comeBackAfter(room, refusedPauses[room.refusals-1])
+		}
 	}
 }
 
-// comeBack has a room entered again after a while. The mutex is held.
+// refusedPauses are the pauses before a room is asked again that has refused. A
+// service that has just begun may not know its rooms yet.
+var refusedPauses = []time.Duration{time.Minute, 10 * time.Minute, time.Hour}
+
+// comeBack has a room entered again after a while, which grows. The mutex is held.
 func (r *rooms) comeBack(room *room) {
 	pause := min(rejoinFirst<<min(room.fails, 10), rejoinMost)
 	room.fails++
+	r.comeBackAfter(room, pause)
+}
+
+// comeBackAfter has a room entered again. The mutex is held.
+func (r *rooms) comeBackAfter(room *room, pause time.Duration) {
 	round := room.round
 	room.stopTimer()
 	room.timer = time.AfterFunc(pause, func() {
@@ -264,7 +291,7 @@ func (r *rooms) enter(ctx context.Context) {
 	defer r.mu.Unlock()
 	for _, room := range r.all {
 		if room.kept || len(room.waiting) > 0 {
-			room.fails = 0
+			room.fails, room.refusals = 0, 0
 			r.begin(room)
 		}
 	}
@@ -305,7 +332,7 @@ func (r *rooms) leaveAll(ctx context.Context) {
 // depart takes a room for left and returns what has to be said there; nil where the
 // account is not in. The mutex is held.
 func (r *rooms) depart(room *room) (farewell *stream.Stanza) {
-	if room.state != outside {
+	if room.state != outside && room.knocked {
 		farewell = &stream.Stanza{Kind: stream.Presence, Type: "unavailable", To: string(room.id) + "/" + room.nick}
 	}
 	room.stopTimer()

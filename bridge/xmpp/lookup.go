@@ -10,6 +10,9 @@ import (
 	"papillon/bridge/xmpp/stream"
 )
 
+// lookupTimeout bounds the question what an address is.
+const lookupTimeout = 5 * time.Second
+
 // nameTimeout bounds the search for somebody's name, which is worth less than an
 // answer.
 const nameTimeout = 4 * time.Second
@@ -22,10 +25,15 @@ func (a *account) Lookup(ctx context.Context, id bridge.RemoteID) (bridge.Contac
 	if id == bridge.RemoteID(a.bare) {
 		return bridge.Contact{ID: id, Name: a.friendlyName()}, nil
 	}
-	info, err := a.query(ctx, string(id), stream.NewElement(nsDiscoInfo, "query"))
+	asking, cancel := context.WithTimeout(ctx, lookupTimeout)
+	defer cancel()
+	info, err := a.query(asking, string(id), stream.NewElement(nsDiscoInfo, "query"))
 	var e *stream.StanzaError
 	switch {
 	case err == nil:
+	case asking.Err() != nil && ctx.Err() == nil:
+		// Who does not say what he is may still read what is written to him.
+		return bridge.Contact{ID: id}, nil
 	case !errors.As(err, &e):
 		return bridge.Contact{}, fmt.Errorf("ask about %s: %w", id, err)
 	case unknownPerson[e.Condition]:

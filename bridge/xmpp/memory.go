@@ -15,8 +15,8 @@ import (
 // How much an account remembers of what was said. Beyond that, an earlier message
 // is called by the id that the later one names it by, which is mostly right, too.
 const (
-	maxRefs      = 512
-	maxReactions = 256
+	maxRefs      = 256
+	maxReactions = 128
 	maxArrived   = 256
 	maxSent      = 256
 	maxTyping    = 64

@@ -10,13 +10,18 @@ import (
 	"papillon/bridge/xmpp/stream"
 )
 
-// message takes a message stanza of any type but error that is no room's and hands what it means
-// to the feed.
+// message takes a message stanza of any type but error that is no room's and
+// hands what it means to the feed.
 func (a *account) message(s *stream.Stanza, done func()) {
-	own := s.From == "" || sameBare(s.From, a.bare)
+	own := sameBare(s.From, a.bare)
 	if !own {
 		a.noteReceipts(s)
 		a.noteTyping(s)
+	}
+	if who, ok := nickEvent(s); ok && !own && !a.rooms.hasServer() {
+		// With a roster of the server's, the name there counts.
+		a.feed.put(bridge.ContactRenamed{Contact: who}, done)
+		return
 	}
 	if notice, ok := a.serverNotice(s); ok {
 		a.feed.put(bridge.NetworkSays{Text: notice}, done)
@@ -107,16 +112,16 @@ func readChatState(s *stream.Stanza) (typing, known bool) {
 }
 
 // serverNotice returns what a server says as itself; ok is false for messages of
-// people. What another server than the account's own says is told as its words.
+// people. What is from nobody is from the account's own server. What another server than the account's own says is told as its words.
 func (a *account) serverNotice(s *stream.Stanza) (notice string, ok bool) {
-	if s.From == "" || !isServer(s.From) || s.Type == "groupchat" {
+	if !isServer(s.From) || s.Type == "groupchat" {
 		return "", false
 	}
 	words := withSubject(s.Text("subject"), lines(s.Text("body")))
 	if words == "" {
 		return "", false
 	}
-	if sameBare(s.From, a.port.service()) {
+	if s.From == "" || sameBare(s.From, a.port.service()) {
 		return words, true
 	}
 	return stream.Bare(s.From) + ": " + words, true
@@ -135,9 +140,6 @@ func (a *account) readMessage(s *stream.Stanza, own bool, archived string, sent 
 	peer := s.From
 	if own && s.To != "" {
 		peer = s.To
-	}
-	if peer == "" {
-		peer = a.bare
 	}
 	chat, from, ok := a.direct(peer, a.isPrivate(s))
 	if !ok {
@@ -176,12 +178,9 @@ func (a *account) direct(address string, private bool) (chat bridge.Chat, from b
 }
 
 // isPrivate says whether a message is one between two people in a room
-// (XEP-0045 §7.5): then the resource says who.
+// (XEP-0045 §7.5): then the resource says who. Only rooms that the account is in
+// count: else whoever is kept away could pass for somebody in a room.
 func (a *account) isPrivate(s *stream.Stanza) bool {
-	x := s.Child(nsMUCUser, "x")
-	if x != nil && x.Child(nsMUCUser, "invite") == nil && x.Child(nsMUCUser, "decline") == nil {
-		return true
-	}
 	return a.rooms.has(s.From) || a.rooms.has(s.To)
 }
 

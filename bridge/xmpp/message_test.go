@@ -28,15 +28,18 @@ func said(m bridge.MessageReceived) bridge.MessageReceived {
 	return m
 }
 
-func TestReadMessage(t *testing.T) {
-	const head = `<message from='bob@x.org/phone' to='alice@msn.test' id='0123456789' type='chat'>`
-	media := func(source, name, kind string, size int64, voice bool) []bridge.Media {
-		return []bridge.Media{{Source: source, Name: name, Type: kind, Size: size, Voice: voice}}
-	}
-	for name, c := range map[string]struct {
-		xml  string
-		want bridge.MessageReceived
-	}{
+// bobWrites begins a message of Bob's.
+const bobWrites = `<message from='bob@x.org/phone' to='alice@msn.test' id='0123456789' type='chat'>`
+
+// readings are messages and what they are read as.
+type readings map[string]struct {
+	xml  string
+	want bridge.MessageReceived
+}
+
+func TestReadWords(t *testing.T) {
+	const head = bobWrites
+	readings{
 		"plain":                  {head + `<body>hello</body></message>`, said(bridge.MessageReceived{Text: "hello"})},
 		"controls and line ends": {head + "<body>\n a\r\nb\t \n</body></message>", said(bridge.MessageReceived{Text: " a\nb"})},
 		"action":                 {head + `<body>/me waves</body></message>`, said(bridge.MessageReceived{Kind: bridge.Emoted, Text: "waves"})},
@@ -69,6 +72,15 @@ func TestReadMessage(t *testing.T) {
 			said(bridge.MessageReceived{Text: "yes", Act: text.Replied, Target: bridge.Target{Ref: "old"}})},
 		"fallback for something unknown": {head + `<body>vote</body><fallback xmlns='urn:xmpp:fallback:0' for='urn:x:poll'/></message>`,
 			said(bridge.MessageReceived{Text: "vote"})},
+	}.check(t)
+}
+
+func TestReadFilesAndTheRest(t *testing.T) {
+	const head = bobWrites
+	media := func(source, name, kind string, size int64, voice bool) []bridge.Media {
+		return []bridge.Media{{Source: source, Name: name, Type: kind, Size: size, Voice: voice}}
+	}
+	readings{
 		"picture": {head + `<body>https://up.x.org/1/cat%20pic.JPG</body><x xmlns='jabber:x:oob'><url>https://up.x.org/1/cat%20pic.JPG</url></x></message>`,
 			said(bridge.MessageReceived{Media: media("https://up.x.org/1/cat%20pic.JPG", "cat pic.JPG", "image/jpeg", 0, false)})},
 		"picture with words": {head + `<body>look</body><x xmlns='jabber:x:oob'><url>https://up.x.org/cat.png</url></x></message>`,
@@ -95,11 +107,18 @@ func TestReadMessage(t *testing.T) {
 			said(bridge.MessageReceived{Kind: bridge.Notice, Text: lineEncrypted})},
 		"call":      {head + `<propose xmlns='urn:xmpp:jingle-message:0' id='a'/></message>`, said(bridge.MessageReceived{Kind: bridge.Notice, Text: lineCall})},
 		"attention": {head + `<attention xmlns='urn:xmpp:attention:0'/></message>`, said(bridge.MessageReceived{Kind: bridge.Notice, Text: lineAttention})},
+		"passing for somebody in a room": {`<message from='bob@x.org/phone' to='alice@msn.test/a' id='0123456789' type='chat'><body>psst</body><x xmlns='http://jabber.org/protocol/muc#user'/></message>`,
+			said(bridge.MessageReceived{Text: "psst"})},
 		"private in a room": {`<message from='room@c.x/Bob' to='alice@msn.test/a' id='0123456789' type='chat'><body>psst</body><x xmlns='http://jabber.org/protocol/muc#user'/></message>`,
 			said(bridge.MessageReceived{Chat: bridge.Chat{Contact: "room@c.x/Bob"}, From: bridge.Contact{ID: "room@c.x/Bob", Name: "Bob"}, Text: "psst"})},
-	} {
+	}.check(t)
+}
+
+func (r readings) check(t *testing.T) {
+	for name, c := range r {
 		t.Run(name, func(t *testing.T) {
 			a, _, _ := newTestAccount(t)
+			a.rooms.get("room@c.x")
 			got, ok := a.readMessage(read(t, c.xml), false, "", time.Time{})
 			if !ok {
 				t.Fatal("nothing to show")
@@ -209,7 +228,7 @@ func TestMessageIDs(t *testing.T) {
 		}
 	}
 	counting := `<message from='b@x/a' id='1'>` + body + `</message>`
-	if id(false, "", counting) == id(false, "", counting) {
+	if first, second := id(false, "", counting), id(false, "", counting); first == second {
 		t.Error("a client that counts from 1 loses its second session's words")
 	}
 	const ours = `<message from='alice@msn.test/other' to='b@x' id='out-1'>` + body + `<origin-id xmlns='urn:xmpp:sid:0' id='out-1'/></message>`
@@ -272,6 +291,7 @@ func TestMessage(t *testing.T) {
 		}
 		for xml, want := range map[string]string{
 			`<message from='msn.test' type='headline'><subject>Care</subject><body>Down at 8</body></message>`: "Subject: Care\nDown at 8",
+			`<message to='alice@msn.test'><body>Welcome</body></message>`:                                      "Welcome",
 			`<message from='other.org'><body>Buy!</body></message>`:                                            "other.org: Buy!",
 		} {
 			a.message(read(t, xml), nil)
@@ -283,6 +303,23 @@ func TestMessage(t *testing.T) {
 		a.message(read(t, `<message from='alice@msn.test/other' to='alice@msn.test' id='0123456789'><body>note</body></message>`), nil)
 		synctest.Wait()
 		if e := next[bridge.MessageReceived](t, in); !e.Own || e.Chat.Contact != me {
+			t.Errorf("%+v", e)
+		}
+	})
+}
+
+// Nicknames are news where no server keeps a roster with other names.
+func TestNickChanges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, _, in := newTestAccount(t)
+		news := `<message from='bob@x.org'><event xmlns='http://jabber.org/protocol/pubsub#event'><items node='http://jabber.org/protocol/nick'><item><nick xmlns='http://jabber.org/protocol/nick'>Bobby</nick></item></items></event></message>`
+		a.message(read(t, news), nil)
+		synctest.Wait()
+		in.none(t)
+		a.network.options.Component.Domain = "msn.test"
+		a.message(read(t, news), nil)
+		synctest.Wait()
+		if e := next[bridge.ContactRenamed](t, in); e.Contact != (bridge.Contact{ID: bob.ID, Name: "Bobby"}) {
 			t.Errorf("%+v", e)
 		}
 	})
@@ -339,5 +376,52 @@ func FuzzReadMessage(f *testing.F) {
 				t.Fatalf("%q has text that is none: %q", source, m.Text)
 			}
 		}
+	})
+}
+
+// Nothing that a server may send harms, whatever state the account is in.
+func FuzzTake(f *testing.F) {
+	for _, seed := range []string{mediated, direct, self(""), out("", "307"), says("Bob", "1", "<body>x</body>"),
+		says("Bob", "1", "<subject>x</subject>"), `<presence type='error' from='tea@conf.test/x'><error type='cancel'><conflict xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></presence>`,
+		`<message from='tea@conf.test'><x xmlns='http://jabber.org/protocol/muc#user'><decline from='bob@x.org'/></x></message>`,
+		`<message type='error' from='tea@conf.test' id='x'/>`,
+		`<message from='alice@msn.test'><event xmlns='http://jabber.org/protocol/pubsub#event'><items node='urn:xmpp:bookmarks:1'><item id='r@c'><conference xmlns='urn:xmpp:bookmarks:1' autojoin='1'/></item></items></event></message>`,
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, source string) {
+		s, err := readStanza(source)
+		if err != nil {
+			return
+		}
+		synctest.Test(t, func(t *testing.T) {
+			a, _, in := newTestAccount(t)
+			a.network.options.Component.Domain = "msn.test"
+			a.rooms.mu.Lock()
+			room := a.rooms.get(tea)
+			room.kept = true
+			a.rooms.begin(room)
+			a.rooms.mu.Unlock()
+			for range 2 {
+				done := 0
+				if a.rooms.take(s, func() { done++ }) {
+					synctest.Wait()
+					if done != 1 {
+						t.Errorf("done %d times with %q", done, source)
+					}
+				} else if s.Type == "error" {
+					a.returned(s)
+				} else {
+					a.message(s, func() { done++ })
+					synctest.Wait()
+					if done != 1 {
+						t.Errorf("done %d times with %q", done, source)
+					}
+				}
+				a.rooms.take(read(t, self("")), nil)
+			}
+			synctest.Wait()
+			in.drain()
+		})
 	})
 }

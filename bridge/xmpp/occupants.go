@@ -88,12 +88,16 @@ func (r *rooms) entered(room *room, o occupancy) {
 		return
 	}
 	room.stopTimer()
-	room.state, room.fails, room.made = inside, 0, o.codes["201"]
+	room.state, room.fails, room.refusals, room.made = inside, 0, 0, o.codes["201"]
 	if room.mark.Seen.IsZero() {
 		room.mark.Seen = time.Now()
 	}
 	if room.made && !room.making {
 		r.send(r.open(room.id))
+	}
+	if room.kept && !room.learned {
+		room.learned = true
+		r.learn(room.id)
 	}
 	room.answer(nil)
 	r.show(room, bridge.Available)

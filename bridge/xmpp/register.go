@@ -38,12 +38,10 @@ func (f *front) register(ctx context.Context, desk bridge.Desk, person bridge.Re
 // registerForm is what there is to fill in.
 func registerForm(account bridge.Handle, signed bool) *stream.Element {
 	q := stream.NewElement(nsRegister, "query").With(stream.NewText(nsRegister, "instructions", registerWords))
-	if signed {
-		q.With(stream.NewElement(nsRegister, "registered"))
-	}
-	name := ""
+	name := "" // not even a handle, of somebody who has none
 	if signed {
 		name = account.Local()
+		q.With(stream.NewElement(nsRegister, "registered"))
 	}
 	return q.With(stream.NewText(nsRegister, "username", name), dataForm("form", "", registerWords,
 		field("FORM_TYPE", "hidden", "", nsRegister), field("username", "text-single", "Name of the MSN account", name)))

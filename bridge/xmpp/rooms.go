@@ -43,24 +43,29 @@ const (
 
 // room is one room. The mutex of rooms guards it.
 type room struct {
-	id    bridge.RemoteID
-	mark  bookmark
-	kept  bool // has a bookmark: to be entered again
-	state roomState
-	nick  string // in use, or asked for
+	id      bridge.RemoteID
+	mark    bookmark
+	kept    bool // has a bookmark: to be entered again
+	state   roomState
+	nick    string // in use, or asked for
+	knocked bool   // the room was asked to let the account in
 
-	round   int          // counts the tries to enter, so that a late timer is known as such
-	names   int          // nicks that were taken, in this try
-	fails   int          // tries that failed, in a row
-	timer   *time.Timer  // ends this try, or begins the next
-	waiting []chan error // for the end of this try
-	history int          // messages to ask for when none was ever seen
+	round int // counts the tries to enter, so that a late timer is known as such
+	names int // nicks that were taken, in this try
+	fails int // tries that failed, in a row
+	// refusals are those at which the room would not have the account.
+	refusals int
+	timer    *time.Timer  // ends this try, or begins the next
+	waiting  []chan error // for the end of this try
+	history  int          // messages to ask for when none was ever seen
 
 	made      bool // the account has just made it, and nobody else can enter yet
 	making    bool // Gather does what has to be done then
 	owner     bool
 	told      bool // its topic after entering has come: what comes now is new
 	heard     time.Time
+	reading   string    // the query of its archive that runs
+	learned   bool      // what the room says of itself was asked for
 	saved     time.Time // when mark was stored
 	crowded   bool      // too many to keep their addresses
 	addresses map[string]bridge.RemoteID
@@ -146,7 +151,7 @@ func (r *rooms) take(s *stream.Stanza, done func()) (ok bool) {
 		return ok
 	case s.Kind != stream.Message || s.Type == "error":
 		return false
-	case r.takeInvite(s, done), r.takeBookmarks(s, done):
+	case r.takeArchived(s, done), r.takeInvite(s, done), r.takeBookmarks(s, done):
 		return true
 	case s.Type == "groupchat":
 		r.takeTalk(s, done)
@@ -235,14 +240,11 @@ func (a *account) Join(ctx context.Context, id bridge.RemoteID) (bridge.Contact,
 // follow has the account in a room that is on the user's list: nothing is to be done
 // for one that it keeps anyway.
 func (r *rooms) follow(ctx context.Context, id bridge.RemoteID) error {
-	r.mu.Lock()
-	room := r.all[id]
-	kept := room != nil && room.kept
-	r.mu.Unlock()
-	if kept {
-		return nil
+	_, kept, err := r.recall(ctx, id)
+	if err != nil || kept {
+		return err
 	}
-	_, err := r.enterAndKeep(ctx, bookmark{Room: id})
+	_, err = r.enterAndKeep(ctx, bookmark{Room: id})
 	return err
 }
 
@@ -252,8 +254,15 @@ func (r *rooms) enterAndKeep(ctx context.Context, mark bookmark) (bridge.Contact
 	if !ok || isServer(string(id)) {
 		return bridge.Contact{}, fmt.Errorf("%w: %q is no room", bridge.ErrNoSuchContact, mark.Room)
 	}
+	stored, kept, err := r.recall(ctx, id)
+	if err != nil {
+		return bridge.Contact{}, err
+	}
 	r.mu.Lock()
 	room := r.get(id)
+	if kept && !room.kept { // it is only not loaded yet
+		room.kept, room.mark = true, stored
+	}
 	room.history = firstHistory
 	if mark.Password != "" {
 		room.mark.Password = mark.Password
@@ -262,23 +271,26 @@ func (r *rooms) enterAndKeep(ctx context.Context, mark bookmark) (bridge.Contact
 	if err := r.join(ctx, id); err != nil {
 		return bridge.Contact{}, err
 	}
-	name := mark.Name
-	if name == "" {
-		name = r.account.roomName(ctx, id)
+	name, archive := r.account.describe(ctx, id)
+	if mark.Name != "" {
+		name = mark.Name
 	}
 	r.mu.Lock()
+	room.mark.Archive = archive
 	if name != "" {
 		room.mark.Name = name
 	}
 	if mark.Key != "" {
 		room.mark.Key = mark.Key
 	}
-	room.kept = true
-	stored, contact := room.mark, room.contact()
+	newest, contact := room.mark, room.contact()
 	r.mu.Unlock()
-	if err := r.addBookmark(ctx, stored); err != nil {
+	if err := r.addBookmark(ctx, newest); err != nil {
 		return bridge.Contact{}, err
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.get(id).kept = true
 	return contact, nil
 }
 
@@ -312,14 +324,14 @@ func (a *account) Leave(ctx context.Context, id bridge.RemoteID) error {
 	return nil
 }
 
-// roomName asks a room for its name.
-func (a *account) roomName(ctx context.Context, id bridge.RemoteID) string {
+// describe asks a room for its name, and whether it has an archive.
+func (a *account) describe(ctx context.Context, id bridge.RemoteID) (name string, archive bool) {
 	ctx, cancel := context.WithTimeout(ctx, nameTimeout)
 	defer cancel()
 	info, err := a.query(ctx, string(id), stream.NewElement(nsDiscoInfo, "query"))
 	if err != nil {
-		return ""
+		return "", false
 	}
-	name, _ := roomIdentity(info)
-	return name
+	name, _ = roomIdentity(info)
+	return name, hasFeature(info, nsArchive)
 }

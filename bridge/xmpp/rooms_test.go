@@ -208,6 +208,31 @@ func TestRoomThatDoesNotAnswer(t *testing.T) {
 	})
 }
 
+// A room that does not want the account is asked a few times more, and the user
+// told once.
+func TestRoomThatRefuses(t *testing.T) {
+	inRoom(t, func(t *testing.T, a *account, port *scriptedPort, in *inbox) {
+		a.rooms.leaveAll(t.Context())
+		before := len(port.all())
+		a.rooms.enter(t.Context())
+		for range 4 * 360 {
+			synctest.Wait()
+			if stateOf(a) == entering {
+				take(t, a, `<presence type='error' from='tea@conf.test/Alice'><error type='auth'><forbidden xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></presence>`)
+			}
+			time.Sleep(10 * time.Second)
+		}
+		if e := next[bridge.NetworkSays](t, in); e.Text != "The room tea@conf.test cannot be entered: it does not let you in" {
+			t.Errorf("%q", e.Text)
+		}
+		next[bridge.PresenceChanged](t, in)
+		in.none(t)
+		if tries := len(port.all()) - before; tries != 1+len(refusedPauses) {
+			t.Errorf("%d tries", tries)
+		}
+	})
+}
+
 // XEP-0410: who fell out of a silent room enters it again.
 func TestSelfPing(t *testing.T) {
 	for condition, again := range map[string]bool{
@@ -216,7 +241,7 @@ func TestSelfPing(t *testing.T) {
 	} {
 		inRoom(t, func(t *testing.T, a *account, port *scriptedPort, in *inbox) {
 			asked := 0
-			port.onQuery = func(s *stream.Stanza) (*stream.Stanza, error) {
+			set(port, &port.onQuery, func(s *stream.Stanza) (*stream.Stanza, error) {
 				if asked++; s.To != "tea@conf.test/Alice" || s.Child(nsPing, "ping") == nil {
 					t.Errorf("%+v", s)
 				}
@@ -224,7 +249,7 @@ func TestSelfPing(t *testing.T) {
 					return readStanza(`<iq/>`)
 				}
 				return nil, fmt.Errorf("x: %w", &stream.StanzaError{Type: "cancel", Condition: condition})
-			}
+			})
 			before := len(port.all())
 			time.Sleep(2*checkEvery + time.Second)
 			synctest.Wait()
@@ -482,6 +507,39 @@ func TestNickOfTheUser(t *testing.T) {
 		a.mu.Unlock()
 		if nick := a.rooms.firstNick(a.rooms.all[tea]); nick != "alice" {
 			t.Errorf("%q", nick)
+		}
+	})
+}
+
+// A room that the store knows, and the account not yet, keeps what is stored of it.
+func TestFollowBeforeLoading(t *testing.T) {
+	inRoom(t, func(t *testing.T, a *account, port *scriptedPort, in *inbox) {
+		stored := bookmark{Room: tea, Name: "Tea", Key: "key", Seen: time.Now().Add(-time.Hour)}
+		if err := a.rooms.remember(t.Context(), stored); err != nil {
+			t.Fatal(err)
+		}
+		a.rooms.mu.Lock()
+		a.rooms.all = nil
+		a.rooms.mu.Unlock()
+		before := len(port.all())
+		if err := a.rooms.follow(t.Context(), tea); err != nil || len(port.all()) != before {
+			t.Errorf("%v", err)
+		}
+		joined := make(chan error)
+		go func() {
+			_, err := a.Join(t.Context(), tea)
+			joined <- err
+		}()
+		synctest.Wait()
+		if h := port.last(t).Child(nsMUC, "x").Child(nsMUC, "history"); h.Attribute("since") == "" {
+			t.Errorf("%+v", h)
+		}
+		take(t, a, self(""))
+		if err := <-joined; err != nil {
+			t.Fatal(err)
+		}
+		if all, err := a.rooms.recallAll(t.Context()); err != nil || all[tea].Key != "key" || all[tea].Seen.Before(stored.Seen) {
+			t.Errorf("%+v, %v", all, err)
 		}
 	})
 }

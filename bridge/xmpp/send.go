@@ -22,6 +22,9 @@ func (a *account) Send(ctx context.Context, m bridge.Outgoing) error {
 		return a.sendToRoom(ctx, room, m)
 	}
 	person := m.Chat.Contact
+	if person == "" {
+		return fmt.Errorf("%w: the message is to nobody", bridge.ErrRefused)
+	}
 	if a.hasArrived(person, m.ID) {
 		return nil // only the server's word of it was lost
 	}

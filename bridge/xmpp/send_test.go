@@ -1,6 +1,7 @@
 package xmpp
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -154,6 +155,30 @@ func TestTyping(t *testing.T) {
 			t.Errorf("%+v", s)
 		}
 	}
+}
+
+// A silent server does not keep anybody off the list.
+func TestLookupOfTheSilent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, _, _ := newTestAccount(t)
+		a.port = silentPort{}
+		if c, err := a.Lookup(t.Context(), "bob@x.org"); err != nil || c != bob {
+			t.Errorf("%+v, %v", c, err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := a.Lookup(ctx, "bob@x.org"); err == nil || errors.Is(err, bridge.ErrNoSuchContact) {
+			t.Errorf("out of time: %v", err)
+		}
+	})
+}
+
+// silentPort never answers.
+type silentPort struct{ port }
+
+func (silentPort) query(ctx context.Context, _ *stream.Stanza) (*stream.Stanza, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
 }
 
 func TestLookup(t *testing.T) {

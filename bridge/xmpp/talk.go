@@ -34,13 +34,7 @@ func (r *rooms) takeTalk(s *stream.Stanza, done func()) {
 		finish(done)
 		return
 	}
-	if _, sent := a.memory.sent.get(m.ID); sent && m.Own {
-		a.memory.arrived.put(maxArrived, sentTo{id, m.ID}, struct{}{})
-	}
-	a.feed.put(m, func() {
-		r.seen(id, m.Sent)
-		finish(done)
-	})
+	r.offer(id, m, done)
 }
 
 // noteTyping tells that somebody in a room types.
@@ -67,11 +61,20 @@ func (r *rooms) read(s *stream.Stanza, archived string, sent time.Time) (m bridg
 		m.Kind = bridge.Notice
 	}
 	m.ID = r.messageID(s, m.Own, archived)
-	a.refer(s, &m, stanzaID(s, string(id)))
+	ref := archived
+	if ref == "" {
+		ref = stanzaID(s, string(id))
+	}
+	a.refer(s, &m, ref)
+	if archived != "" && m.Ref == "" && m.ID != archived {
+		a.memory.refs.put(maxRefs, alias{chat: m.Chat, id: archived}, m.ID)
+	}
 	if m.Own {
 		m.From = bridge.Contact{ID: bridge.RemoteID(a.bare)}
 	}
-	r.spoke(id, s, m.From)
+	if archived == "" {
+		r.spoke(id, s, m.From)
+	}
 	return m, true
 }
 

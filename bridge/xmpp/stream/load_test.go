@@ -139,13 +139,17 @@ func BenchmarkComponent(b *testing.B) {
 	}
 }
 
-// flow sends as fast as it is taken.
+// flow sends as fast as it is taken, with at most a thousand under way: ejabberd
+// ends a session that has five thousand stanzas to acknowledge (its
+// max_ack_queue).
 func flow(b *testing.B, from stream.Conn, to *recorder, s *stream.Stanza) {
 	var senders sync.WaitGroup
 	const many = 8
+	window := make(chan struct{}, 1000)
 	for i := range many {
 		senders.Go(func() {
 			for n := i; n < b.N; n += many {
+				window <- struct{}{}
 				if err := from.Send(b.Context(), s); err != nil {
 					b.Error(err)
 					return
@@ -156,6 +160,7 @@ func flow(b *testing.B, from stream.Conn, to *recorder, s *stream.Stanza) {
 	for range b.N {
 		for (<-to.stanzas).Kind != stream.Message {
 		}
+		<-window
 	}
 	senders.Wait()
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "messages/s")
