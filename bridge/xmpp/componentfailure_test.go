@@ -150,7 +150,7 @@ func resend(ctx context.Context, t *testing.T, a *componentAccount, in *inbox, b
 		}
 		before := len(confirmed)
 		must(t, bob.Sync(ctx))
-		settle(a.account)
+		awaitFeed(a.account)
 		must(t, bob.Sync(ctx))
 		for _, e := range bob.Seen(func(e *xmpptest.Event) bool { return e.IsFrom(a.bare) && e.Receipt() != "" }) {
 			confirmed[e.Receipt()] = true
@@ -165,7 +165,7 @@ func resend(ctx context.Context, t *testing.T, a *componentAccount, in *inbox, b
 			}
 		}
 	}
-	settle(a.account)
+	awaitFeed(a.account)
 	for {
 		select {
 		case e := <-in.events:
