@@ -27,8 +27,8 @@ type scriptedConn struct {
 	onQuery func(*stream.Stanza) (*stream.Stanza, error)
 }
 
-// inWords describes a stanza in short.
-func inWords(s *stream.Stanza) string {
+// inShort describes a stanza in short.
+func inShort(s *stream.Stanza) string {
 	words := []string{string(s.Kind), s.Type, s.From, s.To}
 	for _, c := range s.Children {
 		words = append(words, c.Name.Local)
@@ -50,7 +50,7 @@ func (c *scriptedConn) Send(_ context.Context, s *stream.Stanza) error {
 	if c.down {
 		return stream.ErrNotConnected
 	}
-	c.sent = append(c.sent, inWords(s))
+	c.sent = append(c.sent, inShort(s))
 	return nil
 }
 
@@ -438,7 +438,7 @@ func FuzzComponent(f *testing.F) {
 			}
 			<-served
 		}
-		settle(a.(*componentAccount).account)
+		awaitFeed(a.(*componentAccount).account)
 		if err := a.Close(); err != nil {
 			t.Error(err)
 		}
@@ -452,8 +452,8 @@ type discard struct{}
 
 func (discard) Receive(context.Context, bridge.Event) error { return nil }
 
-// settle waits until everything that was put into the feed is received.
-func settle(a *account) {
+// awaitFeed waits until everything that was put into the feed is received.
+func awaitFeed(a *account) {
 	done := make(chan struct{})
 	a.feed.call(func(context.Context) { close(done) })
 	<-done

@@ -80,9 +80,13 @@ func contact(p *xmpptest.Peer) bridge.Contact {
 	return bridge.Contact{ID: bridge.RemoteID(p.Bare())}
 }
 
-func startServer(t *testing.T, program xmpptest.Kind) *xmpptest.Server {
+func startServer(t *testing.T, program xmpptest.Kind, more ...func(*xmpptest.Options)) *xmpptest.Server {
 	t.Helper()
-	s, err := xmpptest.Start(testContext(t), xmpptest.Options{Kind: program})
+	o := xmpptest.Options{Kind: program}
+	for _, set := range more {
+		set(&o)
+	}
+	s, err := xmpptest.Start(testContext(t), o)
 	must(t, err)
 	t.Cleanup(func() {
 		if err := s.Stop(); err != nil {
