@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -129,15 +128,21 @@ func (s *session) readPage(ctx context.Context, q archiveQuery) (results []archi
 	return page.results, fin.Attribute("complete") == "true", nil
 }
 
-// catchUp reads what was missed. The first time there is nothing missed: the
-// account's past is not for a window that has just been opened.
+// openArchive finds out, the first time, where the archive ends: the account's past
+// is not for a window that has just been opened. It comes before everything else, so
+// that nothing that comes from then on counts as past.
+func (s *session) openArchive(ctx context.Context) error {
+	if _, known, err := s.lastRead(ctx); err != nil || known {
+		return err
+	}
+	return s.beginArchive(ctx)
+}
+
+// catchUp reads what was missed.
 func (s *session) catchUp(ctx context.Context) error {
 	at, known, err := s.lastRead(ctx)
-	switch {
-	case err != nil:
+	if err != nil || !known {
 		return err
-	case !known:
-		return s.beginArchive(ctx)
 	}
 	return s.readFrom(ctx, at)
 }
@@ -284,9 +289,10 @@ func (a *loginAccount) History(ctx context.Context, chat bridge.Chat, n int) ([]
 	if err != nil {
 		return nil, err
 	}
-	q := archiveQuery{with: chat.Contact, before: true, max: n}
+	// Archives have receipts and the like, too, which nobody wants to read.
+	q := archiveQuery{with: chat.Contact, before: true, max: 2*n + pageSize/5}
 	if chat.Group != "" {
-		q = archiveQuery{archive: string(chat.Contact), before: true, max: n}
+		q.archive, q.with = string(chat.Contact), ""
 	}
 	results, _, err := s.readPage(ctx, q)
 	if err != nil {
@@ -306,5 +312,5 @@ func (a *loginAccount) History(ctx context.Context, chat bridge.Chat, n int) ([]
 			messages = append(messages, m)
 		}
 	}
-	return slices.Clip(messages), nil
+	return messages[max(0, len(messages)-n):], nil
 }

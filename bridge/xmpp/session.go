@@ -116,6 +116,7 @@ func (s *session) begin(ctx context.Context) {
 		what string
 		do   func(context.Context) error
 	}{
+		{"open the archive", s.openArchive},
 		{"read the roster", s.readRoster},
 		{"ask for copies of messages", s.enableCarbons},
 		{"read the block list", s.readBlockList},
