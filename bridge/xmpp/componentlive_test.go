@@ -211,11 +211,11 @@ func componentRefusals(t *testing.T, h *house, bob *xmpptest.Peer) {
 	_, err = bob.WaitSubscription(ctx, a.bare, "subscribe")
 	must(t, err)
 
-	in.answer = bridge.ErrUnwelcome
+	in.answers(bridge.ErrUnwelcome)
 	must(t, bob.Subscribe(ctx, a.bare))
 	_, err = bob.WaitSubscription(ctx, a.bare, "unsubscribed")
 	must(t, err)
-	in.answer = nil
+	in.answers(nil)
 	in.drain()
 	must(t, bob.Subscribe(ctx, a.bare))
 	await(t, in, "request", func(e bridge.ContactRequested) bool { return e.From.ID == id })
