@@ -307,6 +307,25 @@ func TestComponentSpeaksAgain(t *testing.T) {
 	})
 }
 
+// TestComponentSentAgain has somebody send again what may not have arrived, from
+// another session.
+func TestComponentSentAgain(t *testing.T) {
+	scripted(t, func(t *testing.T, n *Network, c *scriptedConn) {
+		_, in := openTest(t, n, "alice@msn.localhost")
+		var ids []string
+		for _, way := range []string{
+			"from='robert@jabber.test/x' to='alice@msn.test/papillon'", "from='robert@jabber.test/y' to='alice@msn.test'",
+		} {
+			c.say(t, "<message "+way+" type='chat' id='id-000001'><body>hi</body></message>")
+			synctest.Wait()
+			ids = append(ids, next[bridge.MessageReceived](t, in).ID)
+		}
+		if ids[0] != ids[1] {
+			t.Errorf("%q", ids)
+		}
+	})
+}
+
 // TestComponentNeverWaits has a server that does not read: what arrives is taken
 // all the same, and the answers are bounded.
 func TestComponentNeverWaits(t *testing.T) {
