@@ -222,7 +222,7 @@ func TestComponentGrants(t *testing.T) {
 // sign-ins and restarts.
 func TestComponentAsks(t *testing.T) {
 	scripted(t, func(t *testing.T, n *Network, c *scriptedConn) {
-		a, in := openTest(t, n, "alice@msn.localhost")
+		a, _ := openTest(t, n, "alice@msn.localhost")
 		who := bridge.Contact{ID: robert}
 		follow := func(want ...string) {
 			t.Helper()
@@ -246,7 +246,7 @@ func TestComponentAsks(t *testing.T) {
 		synctest.Wait()
 		follow("presence probe alice@msn.test " + robert)
 		must(t, a.Close())
-		a, in = openTest(t, n, "alice@msn.localhost")
+		a, in := openTest(t, n, "alice@msn.localhost")
 		must(t, a.SetPresence(t.Context(), bridge.Presence{Show: bridge.Hidden}))
 		c.expect(t, "presence probe alice@msn.test "+robert)
 		follow() // just asked
@@ -279,6 +279,9 @@ func TestComponentSpeaksAgain(t *testing.T) {
 		if err := a.Follow(t.Context(), bridge.Contact{ID: robert}); err == nil {
 			t.Error("asked without a stream")
 		}
+		if err := a.Follow(t.Context(), bridge.Contact{ID: "carol@jabber.test"}); err == nil {
+			t.Error("asked without a stream")
+		}
 		c.setDown(true) // another try
 		synctest.Wait()
 		down := next[bridge.ConnectionChanged](t, in)
@@ -287,7 +290,8 @@ func TestComponentSpeaksAgain(t *testing.T) {
 		}
 		in.none(t) // the same reason again is no news
 		c.setDown(false)
-		c.expect(t, "presence  alice@msn.test/papillon "+robert+" show nick c", "presence probe alice@msn.test "+robert)
+		c.expect(t, "presence  alice@msn.test/papillon "+robert+" show nick c", "presence probe alice@msn.test "+robert,
+			"presence subscribe alice@msn.test carol@jabber.test nick")
 		c.say(t, presenceFrom(robert, a.bare, "error"))
 		synctest.Wait()
 		next[bridge.ConnectionChanged](t, in)
