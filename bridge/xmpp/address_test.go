@@ -5,6 +5,8 @@ import (
 
 	"pgregory.net/rapid"
 
+	"mellium.im/xmpp/jid"
+
 	"papillon/bridge"
 	"papillon/bridge/handle"
 )
@@ -75,6 +77,22 @@ func TestHandlesLeadBack(t *testing.T) {
 		}
 		if back, ok := parseContact(local + "@" + domain); !ok || back != id {
 			t.Fatalf("%q became %q and then %q, %v", id, h, back, ok)
+		}
+	})
+}
+
+// FuzzPlain wants that what is taken unparsed is what parsing makes of it.
+func FuzzPlain(f *testing.F) {
+	for _, seed := range []string{"bob@jabber.org", "jabber.org", "b.ob@x", "a--b@x", "x@y.1.2", "xn--a@b", "a@xn--b", "1.2.3.4", "@x", "x@", "a@b@c", ""} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, address string) {
+		if !isPlain(address) {
+			return
+		}
+		j, err := jid.Parse(address)
+		if err != nil || j.String() != address {
+			t.Errorf("%q is %q, %v", address, j, err)
 		}
 	})
 }

@@ -23,6 +23,7 @@ type scriptedConn struct {
 	mu      sync.Mutex
 	sent    []string
 	down    bool
+	forget  bool          // what was sent
 	stuck   chan struct{} // nil, or sending waits for it
 	onQuery func(*stream.Stanza) (*stream.Stanza, error)
 }
@@ -50,7 +51,9 @@ func (c *scriptedConn) Send(_ context.Context, s *stream.Stanza) error {
 	if c.down {
 		return stream.ErrNotConnected
 	}
-	c.sent = append(c.sent, inShort(s))
+	if !c.forget {
+		c.sent = append(c.sent, inShort(s))
+	}
 	return nil
 }
 
@@ -219,7 +222,7 @@ func TestComponentGrants(t *testing.T) {
 // sign-ins and restarts.
 func TestComponentAsks(t *testing.T) {
 	scripted(t, func(t *testing.T, n *Network, c *scriptedConn) {
-		a, in := openTest(t, n, "alice@msn.localhost")
+		a, _ := openTest(t, n, "alice@msn.localhost")
 		who := bridge.Contact{ID: robert}
 		follow := func(want ...string) {
 			t.Helper()
@@ -243,7 +246,7 @@ func TestComponentAsks(t *testing.T) {
 		synctest.Wait()
 		follow("presence probe alice@msn.test " + robert)
 		must(t, a.Close())
-		a, in = openTest(t, n, "alice@msn.localhost")
+		a, in := openTest(t, n, "alice@msn.localhost")
 		must(t, a.SetPresence(t.Context(), bridge.Presence{Show: bridge.Hidden}))
 		c.expect(t, "presence probe alice@msn.test "+robert)
 		follow() // just asked
@@ -276,6 +279,9 @@ func TestComponentSpeaksAgain(t *testing.T) {
 		if err := a.Follow(t.Context(), bridge.Contact{ID: robert}); err == nil {
 			t.Error("asked without a stream")
 		}
+		if err := a.Follow(t.Context(), bridge.Contact{ID: "carol@jabber.test"}); err == nil {
+			t.Error("asked without a stream")
+		}
 		c.setDown(true) // another try
 		synctest.Wait()
 		down := next[bridge.ConnectionChanged](t, in)
@@ -284,7 +290,8 @@ func TestComponentSpeaksAgain(t *testing.T) {
 		}
 		in.none(t) // the same reason again is no news
 		c.setDown(false)
-		c.expect(t, "presence  alice@msn.test/papillon "+robert+" show nick c", "presence probe alice@msn.test "+robert)
+		c.expect(t, "presence  alice@msn.test/papillon "+robert+" show nick c", "presence probe alice@msn.test "+robert,
+			"presence subscribe alice@msn.test carol@jabber.test nick")
 		c.say(t, presenceFrom(robert, a.bare, "error"))
 		synctest.Wait()
 		next[bridge.ConnectionChanged](t, in)
@@ -301,6 +308,25 @@ func TestComponentSpeaksAgain(t *testing.T) {
 		c.say(t, `<message from='bob@jabber.test/x' to='alice@msn.test' type='chat' id='1'><body>x</body></message>`)
 		c.say(t, `<message from='bob@jabber.test/x' to='alice@msn.test' type='error' id='1'><body>x</body></message>`)
 		c.expect(t, "message error alice@msn.test bob@jabber.test/x error item-not-found")
+	})
+}
+
+// TestComponentSentAgain has somebody send again what may not have arrived, from
+// another session.
+func TestComponentSentAgain(t *testing.T) {
+	scripted(t, func(t *testing.T, n *Network, c *scriptedConn) {
+		_, in := openTest(t, n, "alice@msn.localhost")
+		var ids []string
+		for _, way := range []string{
+			"from='robert@jabber.test/x' to='alice@msn.test/papillon'", "from='robert@jabber.test/y' to='alice@msn.test'",
+		} {
+			c.say(t, "<message "+way+" type='chat' id='id-000001'><body>hi</body></message>")
+			synctest.Wait()
+			ids = append(ids, next[bridge.MessageReceived](t, in).ID)
+		}
+		if ids[0] != ids[1] {
+			t.Errorf("%q", ids)
+		}
 	})
 }
 
@@ -426,6 +452,8 @@ func FuzzComponent(f *testing.F) {
 		if err != nil {
 			return
 		}
+		stuck := time.AfterFunc(10*time.Second, func() { panic("stuck by " + source) })
+		defer stuck.Stop()
 		a, err := n.Open(t.Context(), bridge.Login{Account: "alice@msn.localhost", Name: "Alice"}, &discard{})
 		if err != nil {
 			t.Fatal(err)

@@ -53,15 +53,27 @@ func (a *componentAccount) Follow(ctx context.Context, contact bridge.Contact) e
 	case s.to == granted:
 		return a.ask(ctx, id)
 	case s.to == unasked, s.to == asked && time.Since(s.asked) > askAgainAfter:
-		if err := a.sendTo(ctx, id, "subscribe"); err != nil {
-			return err
-		}
+		return a.subscribe(ctx, id)
+	}
+	return nil
+}
+
+// subscribe asks to see somebody. It is remembered before, for the answer may be
+// quick; what could not be said is said when the component is connected again.
+func (a *componentAccount) subscribe(ctx context.Context, id bridge.RemoteID) error {
+	note := func(at time.Time) error {
 		_, err := a.change(ctx, id, func(s *subscription) {
-			if s.to != granted { // the answer may have been quicker
-				s.to, s.asked = asked, time.Now()
+			if s.to != granted {
+				s.to, s.asked = asked, at
 			}
 		})
 		return err
+	}
+	if err := note(time.Now()); err != nil {
+		return err
+	}
+	if err := a.sendTo(ctx, id, "subscribe"); err != nil {
+		return errors.Join(err, note(time.Time{}))
 	}
 	return nil
 }

@@ -22,15 +22,51 @@ func TestComponentInterrupted(t *testing.T) {
 			s := startServer(t, program, func(o *xmpptest.Options) { o.NoArchive = true })
 			bob := peer(t, s, "bob", nil)
 			memory := &notes{}
-			h := newHouse(t, s, memory, s.ComponentAddress)
+			proxy, err := xmpptest.NewProxy(s.ComponentAddress)
+			must(t, err)
+			t.Cleanup(func() { must(t, proxy.Close()) })
+			h := newHouse(t, s, memory, proxy.Address)
 			a, in := h.open("alice")
 			must(t, a.SetPresence(testContext(t), bridge.Presence{Show: bridge.Available}))
 			befriend(t, a, in, bob)
+			t.Run("cut", func(t *testing.T) { componentCut(t, proxy, a, in, bob) })
 			t.Run("restart", func(t *testing.T) { componentRestart(t, h.at(t), a, in, bob) })
 			t.Run("burst", func(t *testing.T) { componentBurst(t, h.at(t), a, in, bob) })
 			t.Run("shutdown", func(t *testing.T) { componentShutdown(t, h.at(t), a, bob) })
 		})
 	}
+}
+
+// componentCut has the network between component and server stand still for a
+// while, and then break.
+func componentCut(t *testing.T, proxy *xmpptest.Proxy, a *componentAccount, in *inbox, bob *xmpptest.Peer) {
+	ctx := longContext(t, 60*time.Second)
+	proxy.Cut()
+	sent := make(chan error, 1)
+	go func() {
+		sent <- a.Send(ctx, bridge.Outgoing{ID: "cut-00001", Chat: bridge.Chat{Contact: bridge.RemoteID(bob.Bare())}, Text: "into the cut"})
+	}()
+	_, err := bob.Say(ctx, a.bare, "from beyond the cut")
+	must(t, err, bob.Sync(ctx))
+	select {
+	case err := <-sent:
+		t.Errorf("a message was accepted by nobody: %v", err)
+	default:
+	}
+	proxy.Mend()
+	saying(t, in, "from beyond the cut")
+	must(t, <-sent)
+	_, err = bob.WaitMessage(ctx, a.bare, "into the cut")
+	must(t, err)
+	bob.Forget()
+	if proxy.Reset() == 0 {
+		t.Error("there was no connection")
+	}
+	awaitLong(t, in, "the end of the connection", func(e bridge.ConnectionChanged) bool { return !e.Up })
+	awaitLong(t, in, "connection", func(e bridge.ConnectionChanged) bool { return e.Up })
+	_, err = bob.WaitPresence(ctx, a.bare, "", "")
+	must(t, err)
+	awaitLong(t, in, "presence", func(e bridge.PresenceChanged) bool { return e.Contact == bridge.RemoteID(bob.Bare()) })
 }
 
 func componentRestart(t *testing.T, h *house, a *componentAccount, in *inbox, bob *xmpptest.Peer) {

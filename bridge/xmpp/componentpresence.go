@@ -86,6 +86,11 @@ func (a *componentAccount) sayAgain(ctx context.Context) {
 	a.arrived = false
 	a.state.Unlock()
 	err := a.sayPresence(ctx, p)
+	for _, id := range a.those(func(s subscription) bool { return s.to == asked && s.asked.IsZero() }) {
+		if err == nil {
+			err = a.subscribe(ctx, id)
+		}
+	}
 	if err == nil && isThere(p) {
 		err = a.arrive(ctx)
 	}

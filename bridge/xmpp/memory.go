@@ -139,7 +139,11 @@ func (a *account) messageID(s *stream.Stanza, own bool, archived string) string 
 	if archived != "" && !strings.HasPrefix(archived, hashMark) {
 		return archived
 	}
-	return contentID(s)
+	if a.isPrivate(s) {
+		return contentID(s, s.From, s.To)
+	}
+	// Who sends again after an interruption may have another resource by then.
+	return contentID(s, stream.Bare(s.From), stream.Bare(s.To))
 }
 
 // shortID is how long an id has to be to be unique by itself. Simple clients count
@@ -150,8 +154,8 @@ const shortID = 8
 // the sender's id and its content. Where the sender's id may come again with
 // another message of the same words, the time counts, too: rather a message
 // twice than one that is lost.
-func contentID(s *stream.Stanza) string {
-	parts := []string{s.From, s.To, s.ID, s.Type}
+func contentID(s *stream.Stanza, from, to string) string {
+	parts := []string{from, to, s.ID, s.Type}
 	if len(s.ID) < shortID {
 		at := readDelay(s.Children)
 		if at.IsZero() {

@@ -219,13 +219,16 @@ func TestMessageIDs(t *testing.T) {
 		t.Error("an archive can choose an id that is made here")
 	}
 	for _, other := range []string{
-		`<message from='b@x/other' id='0123456789'>` + body + `</message>`,
+		`<message from='c@x/a' id='0123456789'>` + body + `</message>`,
 		`<message from='b@x/a' id='0123456780'>` + body + `</message>`,
 		`<message from='b@x/a' id='0123456789'><body>y</body></message>`,
 	} {
 		if id(false, "", other) == forged {
 			t.Errorf("%s has the same id", other)
 		}
+	}
+	if again := `<message from='b@x/other' id='0123456789'>` + body + `</message>`; id(false, "", again) != forged {
+		t.Error("a repetition from a new session has another id")
 	}
 	counting := `<message from='b@x/a' id='1'>` + body + `</message>`
 	if first, second := id(false, "", counting), id(false, "", counting); first == second {
