@@ -3,6 +3,7 @@ package xmpp
 import (
 	"testing"
 
+	"mellium.im/xmpp/jid"
 	"pgregory.net/rapid"
 
 	"papillon/bridge"
@@ -77,4 +78,27 @@ func TestHandlesLeadBack(t *testing.T) {
 			t.Fatalf("%q became %q and then %q, %v", id, h, back, ok)
 		}
 	})
+}
+
+// The glance agrees with the book.
+func TestPlainAddressesAreCanonical(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := rapid.StringMatching(`([a-z0-9._@-]|xn--|\.\.){1,12}`).Draw(t, "address")
+		if !isPlain(s) {
+			return
+		}
+		if j, err := jid.Parse(s); err != nil || j.String() != s {
+			t.Fatalf("%q is %q, %v", s, j, err)
+		}
+	})
+	for _, s := range []string{"bob@x.org", "conference.jabber.org", "alice.b_c-1@msn.localhost", "a@b2.c"} {
+		if !isPlain(s) {
+			t.Errorf("%q takes long", s)
+		}
+	}
+	for _, s := range []string{"", "@x", "a@", "Bob@x.org", "a@x..org", "a@.x", "a@x.", "a@xn--a.b", "a@b@c", "jürgen@x.org", "a@x.Org"} {
+		if isPlain(s) {
+			t.Errorf("%q is taken for canonical", s)
+		}
+	}
 }

@@ -253,7 +253,7 @@ func (r *rooms) invitations(id, person bridge.RemoteID) []*stream.Stanza {
 	direct := stream.NewElement(nsConference, "x", "jid", string(id), "password", password)
 	return []*stream.Stanza{
 		{Kind: stream.Message, To: string(id), ID: asideMark + digest("mediated", string(id), string(person)), Children: []*stream.Element{mediated}},
-		{Kind: stream.Message, To: string(person), ID: asideMark + digest("direct", string(id), string(person)), Children: []*stream.Element{direct}},
+		{Kind: stream.Message, To: string(person), ID: inviteMark + digest(string(id), string(person)), Children: []*stream.Element{direct}},
 	}
 }
 

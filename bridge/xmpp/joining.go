@@ -293,6 +293,11 @@ func (r *rooms) enter(ctx context.Context) {
 		if room.kept || len(room.waiting) > 0 {
 			room.fails, room.refusals = 0, 0
 			r.begin(room)
+		} else {
+			// It was being made when the session before ended: whoever does that
+			// enters it again.
+			r.depart(room)
+			r.forget(room)
 		}
 	}
 	r.watch()
