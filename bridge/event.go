@@ -129,6 +129,9 @@ type RosterEntry struct {
 	// Watches says that the contact sees the user's presence, or may: the contact
 	// stands on RL then.
 	Watches bool
+	// Unlisted says that the entry is there for that alone: the user has not
+	// taken the contact up.
+	Unlisted bool
 }
 
 // BlockListReceived is everybody whom the user keeps away, as the network has it.

@@ -182,6 +182,7 @@ func (u *user) RemoveContact(ctx context.Context, list msnp.List, typed string, 
 	if reverse > 0 {
 		u.gateway.tellReverse(false, h, u, reverse)
 	}
+	ctx = context.WithoutCancel(ctx) // also for a client that says it and is gone
 	if contact, known, err := u.gateway.Storage.ContactByHandle(ctx, h); err != nil {
 		u.log.Error().Err(err).Msg("Cannot tell a network of a removed contact")
 	} else if known {
@@ -227,6 +228,7 @@ var listOrders = map[msnp.List]struct{ added, removed OrderKind }{
 // orderForList tells the contact's network of a change to a list. The client has
 // its answer by then, and the change holds on this side in any case.
 func (u *user) orderForList(ctx context.Context, list msnp.List, who person, added bool) {
+	ctx = context.WithoutCancel(ctx) // also for a client that says it and is gone
 	if who.contact == nil {
 		return
 	}

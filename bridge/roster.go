@@ -66,7 +66,7 @@ func (l *link) rosterReceived(ctx context.Context, e RosterReceived) error {
 		err := l.gateway.Storage.Atomically(ctx, func(ctx context.Context) error {
 			listings = listings[:0]
 			for _, entry := range batch {
-				there[entry.Contact.ID] = true
+				there[entry.Contact.ID] = !entry.Unlisted
 				changes, err := l.compare(ctx, u, entry)
 				if err != nil {
 					return err
@@ -109,11 +109,14 @@ func (l *link) compare(ctx context.Context, u *user, entry RosterEntry) (changes
 	add := func(list msnp.List) {
 		changes = append(changes, listing{list: list, contact: contact, name: entry.Contact.Name, added: true})
 	}
-	if !on(msnp.Forward) && !l.outbox.has(OrderUnfollow, contact.ID) {
+	if on(msnp.Forward) && entry.Unlisted && !l.outbox.has(OrderFollow, contact.ID) {
+		changes = append(changes, listing{list: msnp.Forward, contact: contact})
+	}
+	if !on(msnp.Forward) && !entry.Unlisted && !l.outbox.has(OrderUnfollow, contact.ID) {
 		add(msnp.Forward)
-		if !on(msnp.Allow) && !on(msnp.Block) {
-			add(msnp.Allow)
-		}
+	}
+	if (entry.Watches || !entry.Unlisted) && !on(msnp.Allow) && !on(msnp.Block) {
+		add(msnp.Allow)
 	}
 	switch {
 	case entry.Watches && !on(msnp.Reverse):

@@ -278,7 +278,7 @@ type Memory interface {
 	Remember(ctx context.Context, account Handle, network, key, value string) error
 }
 
-// ErrSignedUp: the person has an account already.
+// ErrSignedUp means that the person has an account already.
 var ErrSignedUp = errors.New("signed up already")
 
 // SignUp is an account that a person of a network makes for himself.

@@ -40,7 +40,8 @@ type command struct {
 	// end of INF.
 	args int
 	// payload says that the last of those words counts the bytes that follow,
-	// mayPayload that the word behind them does if it is there.
+	// mayPayload that the last word of the line does if it stands behind them and
+	// is a number.
 	payload, mayPayload bool
 	// slow commands may wait for a network; what is pushed meanwhile is not
 	// held back for them.
@@ -149,18 +150,14 @@ func (c *conn) parse(cmd command, words []string) (*request, error) {
 		return req, c.unparsable(cmd, Errorf(CodeFieldsMissing, "%s lacks words", req.name))
 	}
 	counter := cmd.args - 1
-	switch {
-	case cmd.mayPayload && len(req.args) > cmd.args:
-		counter = cmd.args
-	case !cmd.payload:
+	if last := len(req.args) - 1; cmd.mayPayload && last >= cmd.args && isNumber(req.args[last]) {
+		counter = last
+	} else if !cmd.payload {
 		return req, nil
 	}
 	length, ok := wire.ParseLength(req.args[counter])
-	if !ok && cmd.mayPayload {
-		return req, errors.Join(errGarbage, Errorf(CodeSyntax, "%s has no length", req.name))
-	}
 	if !ok {
-		return req, c.unparsable(cmd, Errorf(CodeSyntax, "%s has no length", req.name))
+		return req, errors.Join(errGarbage, Errorf(CodeSyntax, "%s has no length", req.name))
 	}
 	payload, err := c.reader.ReadPayload(length)
 	if err != nil {

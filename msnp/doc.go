@@ -49,9 +49,10 @@
 //	§7.11 Errors                errors.go, command.go         7.11-errors, 7.11-garbage
 //	§8.1 Referral               notification.go, tickets.go   8.1-xfr
 //	§8.2 Connections            auth.go, tickets.go           8.2-cookie-expires, 8.2-typed-handle
-//	§8.3 Inviting               switchboard.go                8.3-cal-errors
-//	§8.4 Getting invited        auth.go, notification.go      8.4-three, 8.4-caller-gone, 8.4-no-answer
-//	§8.5 Participants           switchboard.go                8.4-three, 8-chat
+//	§8.3 Inviting               switchboard.go                8.3-cal-errors, 8.3-privacy
+//	§8.4 Getting invited        auth.go, notification.go      8.4-three, 8.4-caller-gone, 8.4-callee-gone,
+//	                                                          8.4-no-answer
+//	§8.5 Participants           switchboard.go                8.4-three, 8-chat, 8.3-privacy
 //	§8.6 Leaving                switchboard.go, conn.go       8-chat
 //	§8.7 Instant Messages       switchboard.go                8-chat, 5.3-pipelined
 //	§8.8 Receiving              switchboard.go, body          8.8-any-body, TestTextToANetwork
@@ -76,7 +77,7 @@
 //	invitations to file transfer          switchboard.go, body        ref-7.4-invitation, TestFileToANetwork
 //	a contact that takes commands         (the backend)               helper
 //
-// And the clients themselves, each with its manners: persona-gaim-2000,
+// And the clients themselves, each with its manners: persona-gaim-2000, persona-gaim-0.6,
 // persona-gaim-2001, persona-kde, persona-libmsn, persona-miranda, persona-msn-1.0,
 // persona-msn-4.7, persona-perl, persona-tcl, persona-vb.
 //

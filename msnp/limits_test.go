@@ -283,6 +283,15 @@ func TestSignInsOverEachOther(t *testing.T) {
 		})
 	}
 	all.Wait()
+	// Whoever proved to be alice last may still be about to sign in, and would end
+	// her session.
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(30 * time.Second); s.server.Stats().Connections > 0; <-tick.C {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d connections are left", s.server.Stats().Connections)
+		}
+	}
 	signIn(t, s, "alice", msnp.Online)
 }
 

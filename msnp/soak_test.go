@@ -25,7 +25,7 @@ var fuzzLimits = bridge.Limits{ListLength: 50, Participants: 10}
 // soakSessions is how many sessions TestHostileSessions plays by default, and
 // soakVariable what sets another number; "make soak" takes 100,000.
 const (
-	soakSessions = 3000
+	soakSessions = 1600
 	soakVariable = "PAPILLON_SOAK_SESSIONS"
 )
 

@@ -36,12 +36,13 @@ type Link struct {
 }
 
 // Kind says in a word what an offer is: "picture", "voice message", "sound",
-// "video" or "file".
+// "video" or "file". Where the type says nothing, the name does.
 func (o Offer) Kind() string {
-	family, sub, _ := strings.Cut(plainType(o.Type), "/")
-	if o.Type == "" {
-		family, _, _ = strings.Cut(extensionTypes[strings.ToLower(path.Ext(o.Name))], "/")
+	mediaType := plainType(o.Type)
+	if mediaType == "" || mediaType == octetStream {
+		mediaType = extensionTypes[strings.ToLower(path.Ext(o.Name))]
 	}
+	family, sub, _ := strings.Cut(mediaType, "/")
 	switch {
 	case o.Voice:
 		return "voice message"
@@ -132,12 +133,15 @@ func shownName(name string) string {
 // old browsers look at the ending.
 func pathName(o Offer) string {
 	name := asciiName(o.Name)
-	if o.Kind() == "picture" {
-		switch ext := strings.ToLower(path.Ext(name)); ext {
-		case ".jpg", ".jpeg", ".gif":
-		default:
-			name = strings.TrimSuffix(name, path.Ext(name)) + ".jpg"
-		}
+	ext := strings.ToLower(path.Ext(name))
+	switch {
+	case ext == ".jpg", ext == ".jpeg", ext == ".gif":
+	case o.Kind() == "picture" && o.Type == "image/gif":
+		name = strings.TrimSuffix(name, path.Ext(name)) + ".gif"
+	case o.Kind() == "picture":
+		name = strings.TrimSuffix(name, path.Ext(name)) + ".jpg"
+	case ext == "":
+		name += passive[plainType(o.Type)]
 	}
 	return name
 }
@@ -155,12 +159,12 @@ func asciiName(name string) string {
 			b.WriteByte('_')
 		}
 	}
-	name = strings.Trim(b.String(), "._-")
+	name = b.String()
 	ext := path.Ext(name)
-	if len(ext) > maxExtension || ext == "." {
+	if len(ext) < 2 || len(ext) > maxExtension || strings.ContainsAny(ext, "_-") {
 		ext = ""
 	}
-	base := strings.TrimSuffix(name, ext)
+	base := strings.Trim(strings.TrimSuffix(name, ext), "._-")
 	base = strings.TrimRight(base[:min(len(base), maxPathName-len(ext))], "._-")
 	if base == "" {
 		base = "file"

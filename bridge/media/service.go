@@ -141,7 +141,7 @@ func (o Options) check(maxBytes int64) error {
 	base, err := url.Parse(o.BaseURL)
 	switch {
 	case err != nil:
-		return fmt.Errorf("read base URL of media: %w", err)
+		return fmt.Errorf("base URL of media %q: write it like http://192.0.2.1:8080: %w", o.BaseURL, err)
 	case base.Scheme != "http" && base.Scheme != "https", base.Host == "", base.RawQuery != "", base.Fragment != "":
 		return fmt.Errorf("base URL of media %q: write it like http://192.0.2.1:8080", o.BaseURL)
 	case len(o.Secret) < secretSize:

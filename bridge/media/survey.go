@@ -12,7 +12,6 @@ import (
 
 	"golang.org/x/image/bmp"
 	"golang.org/x/image/tiff"
-	"golang.org/x/image/webp"
 )
 
 const (
@@ -39,7 +38,7 @@ var formats = map[string]format{
 	"image/jpeg": {jpeg.DecodeConfig, jpeg.Decode, (*picture).jpegDetail},
 	"image/gif":  {gif.DecodeConfig, gif.Decode, (*picture).gifDetail},
 	"image/png":  {png.DecodeConfig, png.Decode, (*picture).pngDetail},
-	"image/webp": {webp.DecodeConfig, webp.Decode, (*picture).webpDetail},
+	"image/webp": {webpConfig, webpDecode, (*picture).webpDetail},
 	"image/bmp":  {bmp.DecodeConfig, bmp.Decode, func(p *picture, _ *io.SectionReader) error { return p.takes(4) }},
 	// A tile may be as large as the picture, and is unpacked beside it.
 	"image/tiff": {tiff.DecodeConfig, tiff.Decode, func(p *picture, _ *io.SectionReader) error { return p.takes(16) }},

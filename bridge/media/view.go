@@ -16,11 +16,15 @@ import (
 )
 
 const (
-	// convertTimeout bounds a conversion: a picture of 40 million pixels
-	// takes about two seconds, one made to be slow is given up.
-	convertTimeout = 20 * time.Second
+	// convertTimeout bounds a conversion, and before it the wait for memory: a
+	// picture of 40 million pixels takes a few seconds, one made to be slow is
+	// given up.
+	convertTimeout = 30 * time.Second
 	jpegQuality    = 85
 )
+
+// errTooSlow ends a conversion.
+var errTooSlow = errors.New("conversion takes too long")
 
 // viewName is what the converted picture of a record is called in the cache.
 func viewName(r Record) string { return r.ID + ".view" }
@@ -48,20 +52,9 @@ func (s *Service) convert(ctx context.Context, f *cachedFile, name string) error
 	if p.asItIs {
 		return fmt.Errorf("source changed meanwhile: %w", errBusy)
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, convertTimeout, errPicture)
-	defer cancel()
-	memory := p.memory + p.scalingMemory()
-	if err := s.pictures.Acquire(ctx, memory); err != nil {
-		return fmt.Errorf("wait for other pictures: %w", errBusy)
-	}
-	defer s.pictures.Release(memory)
-	var shown *image.RGBA
-	err = safely(func() (err error) {
-		shown, err = p.render(ctx, f)
-		return err
-	})
+	shown, err := s.renderInTurn(ctx, &p, f)
 	if err != nil {
-		return fmt.Errorf("convert picture: %w: %w", errPicture, err)
+		return err
 	}
 	d, err := s.cache.create(name)
 	if err != nil {
@@ -72,6 +65,27 @@ func (s *Service) convert(ctx context.Context, f *cachedFile, name string) error
 		return fmt.Errorf("store picture: %w", err)
 	}
 	return d.commit()
+}
+
+// renderInTurn renders when there is memory for it, and within a time.
+func (s *Service) renderInTurn(ctx context.Context, p *picture, f io.ReaderAt) (shown *image.RGBA, err error) {
+	wait, cancel := context.WithTimeout(ctx, convertTimeout)
+	defer cancel()
+	memory := p.memory + p.scalingMemory()
+	if err := s.pictures.Acquire(wait, memory); err != nil {
+		return nil, fmt.Errorf("wait for other pictures: %w", errBusy)
+	}
+	defer s.pictures.Release(memory)
+	ctx, cancel = context.WithTimeoutCause(ctx, convertTimeout, errTooSlow)
+	defer cancel()
+	err = safely(func() error {
+		shown, err = p.render(ctx, f)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("convert picture: %w: %w", errPicture, err)
+	}
+	return shown, nil
 }
 
 // render decodes a picture and makes it upright, opaque and small.

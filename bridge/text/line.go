@@ -30,7 +30,7 @@ func Preview(s string, limit int) string {
 	const ellipsis = "…"
 	var b strings.Builder
 	fits := 0 // how much of b can stay before an ellipsis
-	clusters := graphemes.FromString(s)
+	clusters := graphemes.FromString(withoutNoncharacters(s))
 	for clusters.Next() {
 		cluster := clusters.Value()
 		switch r, _ := utf8.DecodeRuneInString(cluster); {
@@ -42,7 +42,7 @@ func Preview(s string, limit int) string {
 		case isDirection(r):
 			continue
 		}
-		b.WriteString(strings.ToValidUTF8(cluster, "\ufffd"))
+		b.WriteString(cluster)
 		if b.Len()+len(ellipsis) <= limit {
 			fits = b.Len()
 		}
@@ -54,6 +54,17 @@ func Preview(s string, limit int) string {
 		}
 	}
 	return strings.TrimRight(b.String(), " ")
+}
+
+// withoutNoncharacters makes valid UTF-8 of s, before it is taken apart: bytes
+// that are no characters would be one grapheme with what follows them.
+func withoutNoncharacters(s string) string {
+	return strings.Map(func(r rune) rune {
+		if isNoncharacter(r) {
+			return -1
+		}
+		return r
+	}, s)
 }
 
 // isDirection reports the characters that turn the direction of writing for

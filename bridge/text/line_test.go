@@ -46,6 +46,7 @@ func TestPreview(t *testing.T) {
 		{"👍🏽👍🏽", 12, "👍🏽…"},
 		{"👍🏽👍🏽", 10, "…"},
 		{"a\xffb", 9, "a\ufffdb"},
+		{"a\xf3\x7fb\ufffec", 9, "a\ufffd bc"},
 		{"\u202eabc\u2066", 9, "abc"},
 	} {
 		if got := Preview(c.in, c.limit); got != c.want {
@@ -61,6 +62,18 @@ func TestPreviewIsOneShortLine(t *testing.T) {
 		got := Preview(s, limit)
 		checkClean(t, got)
 		if len(got) > limit || !utf8.ValidString(got) || strings.ContainsAny(got, "\r\n\t") || strings.TrimSpace(got) != got {
+			t.Fatalf("Preview(%q, %d) = %q", s, limit, got)
+		}
+	})
+}
+
+func FuzzPreview(f *testing.F) {
+	f.Add("a\xf3\x7fb\n c", 9)
+	f.Add("👍🏽👍🏽", 10)
+	f.Fuzz(func(t *testing.T, s string, limit int) {
+		got := Preview(s, limit)
+		checkClean(t, got)
+		if len(got) > max(limit, 0) || strings.ContainsAny(got, "\n\t") {
 			t.Fatalf("Preview(%q, %d) = %q", s, limit, got)
 		}
 	})

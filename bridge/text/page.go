@@ -201,7 +201,7 @@ func (p *page) beginLine() {
 // rich is what was written. What all of it has in common is its style, effects
 // of parts of it become markers.
 func (p *page) rich() Rich {
-	if strings.TrimSpace(string(p.out)) == "" {
+	if isAllBlank(p.out) {
 		return Rich{}
 	}
 	base := p.common()
@@ -226,7 +226,7 @@ func (p *page) common() Style {
 	return base
 }
 
-// isAllBlank says whether there is nothing to be seen of a span.
+// isAllBlank says whether there is nothing to be seen of s.
 func isAllBlank(s []byte) bool {
 	for _, c := range s {
 		if c != ' ' && c != '\t' && c != '\n' {

@@ -169,3 +169,10 @@ func presenceStanza(p bridge.Presence, nick string) *stream.Stanza {
 	s.Children = append(s.Children, caps())
 	return s
 }
+
+// knows says whether somebody has a session whose presence is known.
+func (p *presences) knows(id bridge.RemoteID) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.all[id]) > 0
+}

@@ -194,6 +194,8 @@ func TestRunMistakes(t *testing.T) {
 		"lf in S":           {"S/lf: a", "cannot be used"},
 		"any in C":          {"C/any: a", "cannot be used"},
 		"large connection":  {"C99999999999999999999: a", "number of the connection"},
+		"no duration":       {"T: soon", "transcript:1: "},
+		"time with body":    {"T: 1s\n  b", "cannot have a body"},
 		"no variable":       {"C: {who}", `transcript:1: C: {who}: variable "who" has no value`},
 		"no variable in S":  {"S: {who}", `variable "who" has no value`},
 		"no challenge":      {"C: {md5:a}", `variable "a" has no value`},
@@ -343,6 +345,24 @@ func FuzzScript(f *testing.F) {
 					t.Fatalf("%q was played without a connection", script)
 				}
 			}
+		}
+	})
+}
+
+// TestRunLetsTimePass waits by the fake clock, and no longer than the context lasts.
+func TestRunLetsTimePass(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		if err := run(t, "T: 90m\nC: a\nS: x\nT: 1s", nil, []exchange{{"a\r\n", "x\r\n"}}); err == nil {
+			t.Error("the context ended in between, and Run went on")
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Hour)
+		defer cancel()
+		start := time.Now()
+		if err := msnptest.Run(ctx, nil, strings.NewReader("T: 90m\nT: 1s"), nil); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(start); took != 90*time.Minute+time.Second {
+			t.Errorf("took %v", took)
 		}
 	})
 }

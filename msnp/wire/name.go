@@ -38,16 +38,26 @@ func EncodeName(s string, enc Encoding, max int) string {
 	if s == "" {
 		return namelessName
 	}
-	if (max <= 0 || len(s) <= max) && !needsEscape(s, enc) {
+	size := encodedSize(s, enc)
+	switch {
+	case max > 0 && size > max:
+		return cutName(s, enc, max)
+	case size == len(s):
 		return s
+	default:
+		return string(appendName(make([]byte, 0, size), s, enc))
 	}
-	dst := make([]byte, 0, encodedSize(s, enc, max))
-	kept := 0 // length without blanks at the end
+}
+
+// cutName encodes as many whole graphemes as fit.
+func cutName(s string, enc Encoding, max int) string {
+	dst := make([]byte, 0, max+16) // what does not fit is written before that is noticed
+	kept := 0                      // length without blanks at the end
 	parts := graphemes.FromString(s)
 	for parts.Next() {
 		part := parts.Value()
 		dst = appendName(dst, part, enc)
-		if max > 0 && len(dst) > max {
+		if len(dst) > max {
 			break
 		}
 		if strings.TrimFunc(part, invisible) != "" {
@@ -77,15 +87,13 @@ func encodeRunes(s string, enc Encoding, max int) string {
 	return string(dst)
 }
 
-// encodedSize bounds the size of the encoded form, for one allocation. The
-// grapheme that does not fit any more is written before it is noticed.
-func encodedSize(s string, enc Encoding, max int) int {
-	size := len(s) + 2*strings.Count(s, " ") + 2*strings.Count(s, "%")
-	if enc == ASCII {
-		size = 3 * len(s)
-	}
-	if max > 0 {
-		size = min(size, max+16)
+// encodedSize is the size of the encoded form, uncut.
+func encodedSize(s string, enc Encoding) int {
+	size := len(s)
+	for _, r := range s {
+		if escapes(r, enc) {
+			size += 2 * utf8.RuneLen(r)
+		}
 	}
 	return size
 }
@@ -102,15 +110,6 @@ func appendName(dst []byte, s string, enc Encoding) []byte {
 		}
 	}
 	return dst
-}
-
-func needsEscape(s string, enc Encoding) bool {
-	for _, r := range s {
-		if escapes(r, enc) {
-			return true
-		}
-	}
-	return false
 }
 
 func escapes(r rune, enc Encoding) bool {

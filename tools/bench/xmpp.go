@@ -296,18 +296,18 @@ func (l *throughComponent) run(ctx context.Context, work string, n int, perSecon
 	l.count.Store(0)
 	l.want.Store(int64(n))
 	return measured(l.papillon, work, &l.taken, func() (int, error) {
-		group, ctx := errgroup.WithContext(ctx)
+		group, writing := errgroup.WithContext(ctx)
 		const writers = componentFars
 		began := time.Now()
 		for w := range writers {
 			group.Go(func() error {
 				for k := w; k < n; k += writers {
 					if perSecond > 0 {
-						settle(ctx, time.Until(began.Add(time.Duration(float64(k)/perSecond*float64(time.Second)))))
+						settle(writing, time.Until(began.Add(time.Duration(float64(k)/perSecond*float64(time.Second)))))
 					}
 					words := fmt.Sprintf("%s-%d-%d", strings.Fields(work)[0], began.UnixMilli(), k)
 					l.sent.Store(words, time.Now())
-					if err := f(ctx, k, words); err != nil {
+					if err := f(writing, k, words); err != nil {
 						return err
 					}
 				}

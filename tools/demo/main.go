@@ -47,7 +47,9 @@ func run(ctx context.Context, binary, shown string, once bool) (err error) {
 		return err
 	}
 	playCtx, cancel := context.WithTimeout(ctx, sceneTimeout)
-	err = play(playCtx, stage, out)
+	if err = world.connected(playCtx); err == nil {
+		err = play(playCtx, stage, out)
+	}
 	cancel()
 	if err != nil {
 		return fmt.Errorf("%w\nWhat Papillon said:\n%s", err, stage.papillonLog())

@@ -76,6 +76,9 @@ func (n *matrixNetwork) start(ctx context.Context, dir string, out *printer) err
 	return n.people["bob"].SetPresence(ctx, event.PresenceOnline, "")
 }
 
+// connected implements network: the homeserver was there before Papillon.
+func (n *matrixNetwork) connected(context.Context) error { return nil }
+
 func (n *matrixNetwork) bob() person { return n.people["bob"] }
 
 func (n *matrixNetwork) carol() person { return n.people["carol"] }

@@ -20,6 +20,8 @@ type network interface {
 	// start starts the server and brings bob and carol there, once papillon init
 	// has written its files into the folder.
 	start(ctx context.Context, dir string, out *printer) error
+	// connected waits until Papillon is connected to the network.
+	connected(ctx context.Context) error
 	// bob and carol are there after start.
 	bob() person
 	carol() person

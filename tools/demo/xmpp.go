@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"papillon/bridge/xmpp/xmpptest"
 	"papillon/msnp"
@@ -62,6 +63,22 @@ func (n *xmppNetwork) start(ctx context.Context, _ string, out *printer) error {
 		}
 	}
 	return nil
+}
+
+// connected implements network: the server answers for a component that is not
+// there, with an error.
+func (n *xmppNetwork) connected(ctx context.Context) error {
+	for {
+		_, _, err := n.people["bob"].DiscoInfo(ctx, n.server.ComponentDomain, "")
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-ctx.Done():
+			return fmt.Errorf("wait for Papillon at Prosody: %w", err)
+		}
+	}
 }
 
 func (n *xmppNetwork) bob() person { return n.people["bob"] }

@@ -7,7 +7,8 @@ import (
 
 // Handler takes what arrives. It is called by one goroutine, in the order of
 // arrival, and holds up the stream while it runs: what takes long is for another
-// goroutine. Queries that answer one of ours do not come here. A query (iq of type get
+// goroutine. Answers to queries do not come here, also
+// those that are late or from somebody who was not asked. A query (iq of type get
 // or set) must be answered, whatever it asks.
 type Handler interface {
 	// Stanza takes a stanza. Done, if not nil, is to be called once the stanza

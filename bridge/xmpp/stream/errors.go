@@ -105,13 +105,13 @@ var describe = []struct {
 	{is(errSecret), "the server does not know the component's domain, or has another secret for it: both must be the same on both sides"},
 	{is(errUnknown), "the server does not know the component's domain: it must stand in the server's configuration"},
 	{is(ErrTaken), "another connection already speaks for the component's domain: only one may"},
+	{is(errNoTLS), "the server does not offer encryption (STARTTLS), without which no password is sent"},
 	{streamError("conflict"), "another program has logged in with the same resource"},
 	{streamError("host-unknown"), "the server does not serve this domain: look for a mistake in it, or set the server's address"},
 	{streamError("host-gone"), "the server no longer serves this domain"},
 	{streamError("system-shutdown"), "the server is shutting down"},
 	{streamError("resource-constraint"), "the server is overloaded"},
 	{streamError("policy-violation"), "the server ended the connection: policy violation"},
-	{is(errNoTLS), "the server does not offer encryption (STARTTLS), without which no password is sent"},
 	{is(errNoService), "the domain says that it offers no XMPP"},
 	{asType[x509.UnknownAuthorityError], "the server's certificate is not signed by an authority that is trusted here"},
 	{asType[x509.HostnameError], "the server's certificate is for another name than the address's domain"},
@@ -131,6 +131,7 @@ var describe = []struct {
 	{is(io.EOF), "the server cut the connection"},
 	{is(io.ErrUnexpectedEOF), "the server cut the connection"},
 	{is(syscall.ECONNRESET), "the server cut the connection"},
+	{halfXML, "the server cut the connection"},
 	{asType[*xml.SyntaxError], "what answers at the server's address does not speak XMPP"},
 }
 
@@ -174,6 +175,12 @@ func streamError(name string) func(error) bool {
 func expired(err error) bool {
 	e, ok := errors.AsType[x509.CertificateInvalidError](err)
 	return ok && e.Reason == x509.Expired
+}
+
+// halfXML is how the library's decoder says that the connection was lost.
+func halfXML(err error) bool {
+	e, ok := errors.AsType[*xml.SyntaxError](err)
+	return ok && e.Msg == "unexpected EOF"
 }
 
 func noSuchHost(err error) bool {

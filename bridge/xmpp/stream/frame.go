@@ -168,6 +168,9 @@ func (f *framer) scan(chunk []byte) (from, used int, done bool, err error) {
 
 // step takes a byte of markup.
 func (f *framer) step(c byte) (done bool, err error) {
+	if c == '<' && (f.state == inOpen || f.state == inOpenName || f.state == inClose) {
+		return false, fmt.Errorf("a tag inside a tag: %w", errNotXML)
+	}
 	switch f.state {
 	case atTag:
 		return false, f.begin(c)

@@ -190,7 +190,7 @@ func (l *link) Deliver(ctx context.Context, s *Stanza) error {
 		return err
 	}
 	if first {
-		l.lead(w, b)
+		go l.lead(w, b) // which the context does not bound
 	}
 	select {
 	case err := <-d.result:

@@ -12,7 +12,7 @@ import (
 
 // serve reads a connection until it ends, and returns why.
 func (l *link) serve(n negotiated) error {
-	w := &wire{conn: n.conn}
+	w := newWire(n.conn)
 	f := &framer{r: n.conn.r, limit: maxStanza}
 	early, err := l.begin(w, f, n)
 	if err == nil {
@@ -141,8 +141,8 @@ func (l *link) tearDown(w *wire, err error) {
 	}
 	l.mu.Unlock()
 	_ = w.conn.Close()
-	w.writing.Lock()
-	defer w.writing.Unlock()
+	w.writing <- struct{}{}
+	<-w.writing
 }
 
 // watch asks after each silence whether the server lives. Stop ends it.

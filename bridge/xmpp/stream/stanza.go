@@ -48,8 +48,8 @@ type Element struct {
 	Text string
 	// Children are the elements inside, in order.
 	Children []*Element
-	// Mixed holds, only for elements in the namespace of XHTML, what is inside
-	// in order: pieces of text as elements with an empty name, and the
+	// Mixed holds, only for elements in the namespace of XHTML and those inside
+	// them, what is inside in order: pieces of text as elements with an empty name, and the
 	// Children. Otherwise it is nil.
 	Mixed []*Element
 }

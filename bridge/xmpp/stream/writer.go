@@ -3,7 +3,6 @@ package stream
 import (
 	"net"
 	"strconv"
-	"sync"
 )
 
 // wire is one connection that is up. What many goroutines send at the same time
@@ -11,10 +10,12 @@ import (
 // come until it is done.
 type wire struct {
 	conn    net.Conn
-	writing sync.Mutex // held while something is written; taken before the link's lock
-	spare   []byte     // a buffer for the next batch; guarded by the link's lock
-	pending *batch     // what is to be written next; guarded by the link's lock
+	writing chan struct{} // of one slot, taken while something is written, before the link's lock
+	spare   []byte        // a buffer for the next batch; guarded by the link's lock
+	pending *batch        // what is to be written next; guarded by the link's lock
 }
+
+func newWire(conn net.Conn) *wire { return &wire{conn: conn, writing: make(chan struct{}, 1)} }
 
 // batch is what is written at once.
 type batch struct {
@@ -50,8 +51,8 @@ func (w *wire) pendingBatch() (b *batch, first bool) {
 
 // lead writes a batch, after the one before it.
 func (l *link) lead(w *wire, b *batch) {
-	w.writing.Lock()
-	defer w.writing.Unlock()
+	w.writing <- struct{}{}
+	defer func() { <-w.writing }()
 	l.mu.Lock()
 	if b.over { // the connection was lost meanwhile
 		l.mu.Unlock()

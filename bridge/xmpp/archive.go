@@ -1,0 +1,281 @@
+package xmpp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"papillon/bridge"
+	"papillon/bridge/xmpp/stream"
+)
+
+// The archive (XEP-0313) has what came while there was no session. How far it has
+// been read is remembered, always after what was read stands in the inbox: a crash
+// may have something read twice, which its id shows, but nothing is passed over.
+
+const (
+	// memoryArchive is where the position stands.
+	memoryArchive = "archive"
+	// pageSize is how many messages are asked for at a time.
+	pageSize = 100
+	// flushAfter is how long a position may be known and not stored.
+	flushAfter = 5 * time.Second
+)
+
+// position is a place in the archive: the last message that was read, and when it
+// was written there. The zero value is before the first message.
+type position struct {
+	id string
+	at time.Time
+}
+
+// String is the form in which a position is remembered.
+func (p position) String() string { return strconv.FormatInt(p.at.Unix(), 10) + " " + p.id }
+
+// parsePosition reads what String made; known is false for nothing.
+func parsePosition(text string) (p position, known bool) {
+	seconds, id, ok := strings.Cut(text, " ")
+	at, err := strconv.ParseInt(seconds, 10, 64)
+	if !ok || err != nil {
+		return p, false
+	}
+	return position{id, time.Unix(at, 0)}, true
+}
+
+// archivePage is what one query brings.
+type archivePage struct {
+	from    string // whose archive it is; the account's own if empty
+	results []archived
+}
+
+// archived is a message out of an archive.
+type archived struct {
+	id      string
+	message *stream.Stanza
+	at      time.Time
+}
+
+// takeArchived takes a message that answers one of the session's queries.
+func (s *session) takeArchived(stanza *stream.Stanza) bool {
+	result := stanza.Child(nsArchive, "result")
+	if stanza.Kind != stream.Message || result == nil {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	page := s.pages[result.Attribute("queryid")]
+	if page == nil || page.from == "" && !s.fromMe(stanza) || page.from != "" && !sameBare(page.from, stanza.From) {
+		return true // a pretence, or too late
+	}
+	if inner, at := forwarded(result); inner != nil && len(page.results) < 4*pageSize {
+		page.results = append(page.results, archived{result.Attribute("id"), inner, at})
+	}
+	return true
+}
+
+// archiveQuery says what to read.
+type archiveQuery struct {
+	archive string          // a room's; the account's own if empty
+	with    bridge.RemoteID // only the chat with somebody
+	after   string          // behind this message
+	start   time.Time       // from then on
+	before  bool            // the last ones
+	max     int
+}
+
+// element is the query as it is sent.
+func (q archiveQuery) element(id string) *stream.Element {
+	e := stream.NewElement(nsArchive, "query", "queryid", id)
+	var fields [][2]string
+	if q.with != "" {
+		fields = append(fields, [2]string{"with", string(q.with)})
+	}
+	if !q.start.IsZero() {
+		fields = append(fields, [2]string{"start", q.start.UTC().Format(time.RFC3339)})
+	}
+	if len(fields) > 0 {
+		e.With(form(nsArchive, fields...))
+	}
+	set := stream.NewElement(nsSet, "set").With(stream.NewText(nsSet, "max", strconv.Itoa(q.max)))
+	if q.before {
+		set.With(stream.NewElement(nsSet, "before"))
+	} else if q.after != "" {
+		set.With(stream.NewText(nsSet, "after", q.after))
+	}
+	return e.With(set)
+}
+
+// readPage carries a query out. Complete says that there is nothing behind.
+func (s *session) readPage(ctx context.Context, q archiveQuery) (results []archived, complete bool, err error) {
+	id := digest(s.account.bare, q.after, time.Now().String())
+	page := &archivePage{from: q.archive}
+	s.mu.Lock()
+	s.pages[id] = page
+	s.mu.Unlock()
+	fin, err := s.account.ask(ctx, "set", q.archive, q.element(id))
+	s.mu.Lock()
+	delete(s.pages, id)
+	s.mu.Unlock()
+	if err != nil {
+		return nil, false, fmt.Errorf("read the archive: %w", err)
+	}
+	return page.results, fin.Attribute("complete") == "true", nil
+}
+
+// catchUp reads what was missed. The first time there is nothing missed: the
+// account's past is not for a window that has just been opened.
+func (s *session) catchUp(ctx context.Context) error {
+	a := s.account
+	stored, err := a.network.options.Memory.Recall(ctx, a.owner, Name, memoryArchive)
+	if err != nil {
+		return err
+	}
+	at, known := parsePosition(stored)
+	if !known {
+		return s.beginArchive(ctx)
+	}
+	s.mu.Lock()
+	if s.archive.at.After(at.at) { // not stored yet
+		at = s.archive
+	}
+	s.mu.Unlock()
+	q := archiveQuery{after: at.id, max: pageSize}
+	for {
+		results, complete, err := s.readPage(ctx, q)
+		var refusal *stream.StanzaError
+		if errors.As(err, &refusal) && refusal.Condition == "item-not-found" && q.after != "" {
+			// The archive has forgotten where we were: go by the time.
+			q = archiveQuery{start: at.at, max: pageSize}
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if err := s.takePage(ctx, results); err != nil {
+			return err
+		}
+		if complete || len(results) == 0 {
+			return nil
+		}
+		q.after = results[len(results)-1].id
+	}
+}
+
+// beginArchive remembers where the archive ends now.
+func (s *session) beginArchive(ctx context.Context) error {
+	results, _, err := s.readPage(ctx, archiveQuery{before: true, max: 1})
+	if err != nil {
+		return err
+	}
+	p := position{at: time.Now()}
+	if len(results) > 0 {
+		p.id = results[len(results)-1].id
+	}
+	return s.rememberPosition(ctx, p)
+}
+
+// takePage hands a page to the gateway, and returns when it is received and its
+// end remembered.
+func (s *session) takePage(ctx context.Context, results []archived) error {
+	if len(results) == 0 {
+		return nil
+	}
+	a := s.account
+	for _, r := range results {
+		if r.message.Type == "groupchat" || r.message.Type == "error" {
+			continue
+		}
+		own := sameBare(r.message.From, a.bare)
+		if m, ok := a.readMessage(r.message, own, r.id, r.at); ok {
+			a.feed.put(m, nil)
+		}
+	}
+	last := results[len(results)-1]
+	stored := make(chan error, 1)
+	a.feed.call(func(ctx context.Context) { stored <- s.rememberPosition(ctx, position{last.id, last.at}) })
+	select {
+	case err := <-stored:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// rememberPosition stores how far the archive has been read.
+func (s *session) rememberPosition(ctx context.Context, p position) error {
+	a := s.account
+	if p.at.IsZero() {
+		p.at = time.Now()
+	}
+	s.mu.Lock()
+	s.archive = position{}
+	s.mu.Unlock()
+	return a.network.options.Memory.Remember(ctx, a.owner, Name, memoryArchive, p.String())
+}
+
+// positioned notes where in the archive a live message stands, once it is
+// received. It is stored some time later: the archive tells the rest again.
+func (s *session) positioned(stanza *stream.Stanza, done func()) func() {
+	id := stanzaID(stanza, s.account.bare)
+	if id == "" {
+		return done
+	}
+	return func() {
+		s.mu.Lock()
+		s.archive = position{id, time.Now()}
+		if s.flush == nil {
+			s.flush = time.AfterFunc(flushAfter, func() { s.account.feed.call(s.storePosition) })
+		}
+		s.mu.Unlock()
+		finish(done)
+	}
+}
+
+// storePosition stores what positioned has noted.
+func (s *session) storePosition(ctx context.Context) {
+	s.mu.Lock()
+	p := s.archive
+	s.flush = nil
+	s.mu.Unlock()
+	if p.id == "" {
+		return
+	}
+	if err := s.rememberPosition(ctx, p); err != nil && ctx.Err() == nil {
+		s.account.log.Warn().Err(err).Msg("Cannot store how far the archive was read; some of it is read again")
+	}
+}
+
+// History implements [bridge.Backlog].
+func (a *loginAccount) History(ctx context.Context, chat bridge.Chat, n int) ([]bridge.MessageReceived, error) {
+	s, err := a.prepared(ctx)
+	if err != nil {
+		return nil, err
+	}
+	q := archiveQuery{with: chat.Contact, before: true, max: n}
+	if chat.Group != "" {
+		q = archiveQuery{archive: string(chat.Contact), before: true, max: n}
+	}
+	results, _, err := s.readPage(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	var messages []bridge.MessageReceived
+	for _, r := range results {
+		var m bridge.MessageReceived
+		ok := false
+		switch {
+		case chat.Group != "":
+			m, ok = a.rooms.read(r.message, r.id, r.at)
+		case r.message.Type != "error" && r.message.Type != "groupchat":
+			m, ok = a.readMessage(r.message, sameBare(r.message.From, a.bare), r.id, r.at)
+		}
+		if ok {
+			messages = append(messages, m)
+		}
+	}
+	return slices.Clip(messages), nil
+}
