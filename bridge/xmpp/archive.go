@@ -68,8 +68,11 @@ func (s *session) takeArchived(stanza *stream.Stanza) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	page := s.pages[result.Attribute("queryid")]
-	if page == nil || page.from == "" && !s.fromMe(stanza) || page.from != "" && !sameBare(page.from, stanza.From) {
-		return true // a pretence, or too late
+	if page == nil {
+		return s.fromMe(stanza) // too late; a room's archive is read for the rooms, too
+	}
+	if page.from == "" && !s.fromMe(stanza) || page.from != "" && !sameBare(page.from, stanza.From) {
+		return true // a pretence
 	}
 	if inner, at := forwarded(result); inner != nil && len(page.results) < 4*pageSize {
 		page.results = append(page.results, archived{result.Attribute("id"), inner, at})
@@ -100,11 +103,11 @@ func (q archiveQuery) element(id string) *stream.Element {
 	if len(fields) > 0 {
 		e.With(form(nsArchive, fields...))
 	}
-	set := stream.NewElement(nsSet, "set").With(stream.NewText(nsSet, "max", strconv.Itoa(q.max)))
+	set := stream.NewElement(nsPaging, "set").With(stream.NewText(nsPaging, "max", strconv.Itoa(q.max)))
 	if q.before {
-		set.With(stream.NewElement(nsSet, "before"))
+		set.With(stream.NewElement(nsPaging, "before"))
 	} else if q.after != "" {
-		set.With(stream.NewText(nsSet, "after", q.after))
+		set.With(stream.NewText(nsPaging, "after", q.after))
 	}
 	return e.With(set)
 }

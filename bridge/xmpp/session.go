@@ -256,12 +256,9 @@ func (s *session) fromMe(stanza *stream.Stanza) bool {
 }
 
 const (
-	nsCarbons = "urn:xmpp:carbons:2"             // XEP-0280
-	nsForward = "urn:xmpp:forward:0"             // XEP-0297
-	nsRoster  = "jabber:iq:roster"               // RFC 6121 §2
-	nsBlock   = "urn:xmpp:blocking"              // XEP-0191
-	nsArchive = "urn:xmpp:mam:2"                 // XEP-0313
-	nsSet     = "http://jabber.org/protocol/rsm" // XEP-0059
+	nsCarbons = "urn:xmpp:carbons:2" // XEP-0280
+	nsRoster  = "jabber:iq:roster"   // RFC 6121 §2
+	nsBlock   = "urn:xmpp:blocking"  // XEP-0191
 )
 
 // enableCarbons asks for copies of what other clients of the account send and
