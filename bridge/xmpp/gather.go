@@ -34,12 +34,13 @@ func (a *account) Gather(ctx context.Context, key string, people []bridge.Remote
 	r.mu.Lock()
 	room := r.get(id)
 	room.making = true
+	room.busy++
 	r.mu.Unlock()
 	defer func() {
 		r.mu.Lock()
-		defer r.mu.Unlock()
 		room.making = false
-		r.forget(room)
+		r.mu.Unlock()
+		r.unbusy(room)
 	}()
 	if err := r.join(ctx, id); err != nil {
 		return bridge.Contact{}, err
