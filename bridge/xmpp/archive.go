@@ -132,20 +132,46 @@ func (s *session) readPage(ctx context.Context, q archiveQuery) (results []archi
 // catchUp reads what was missed. The first time there is nothing missed: the
 // account's past is not for a window that has just been opened.
 func (s *session) catchUp(ctx context.Context) error {
+	at, known, err := s.lastRead(ctx)
+	switch {
+	case err != nil:
+		return err
+	case !known:
+		return s.beginArchive(ctx)
+	}
+	return s.readFrom(ctx, at)
+}
+
+// lastRead is how far the archive has been read; known is false before the first
+// time.
+func (s *session) lastRead(ctx context.Context) (at position, known bool, err error) {
 	a := s.account
 	stored, err := a.network.options.Memory.Recall(ctx, a.owner, Name, memoryArchive)
 	if err != nil {
-		return err
+		return position{}, false, err
 	}
-	at, known := parsePosition(stored)
-	if !known {
-		return s.beginArchive(ctx)
-	}
+	at, known = parsePosition(stored)
 	s.mu.Lock()
-	if s.archive.at.After(at.at) { // not stored yet
+	defer s.mu.Unlock()
+	if known && s.archive.at.After(at.at) { // not stored yet
 		at = s.archive
 	}
-	s.mu.Unlock()
+	return at, known, nil
+}
+
+// closeGap reads what came while other clients of the account were there and this
+// session was not seen: ejabberd sends it neither the messages nor copies of them,
+// and what comes afterwards moves the position past them. The server answers after
+// it has taken in the presence, so that whatever is not in the answer comes live.
+func (s *session) closeGap(ctx context.Context, from position) {
+	var refusal *stream.StanzaError
+	if err := s.readFrom(ctx, from); err != nil && ctx.Err() == nil && !errors.As(err, &refusal) {
+		s.account.log.Info().Err(err).Msg("Cannot read what came just before the presence was shown")
+	}
+}
+
+// readFrom hands over what stands behind a place in the archive.
+func (s *session) readFrom(ctx context.Context, at position) error {
 	q := archiveQuery{after: at.id, max: pageSize}
 	for {
 		results, complete, err := s.readPage(ctx, q)

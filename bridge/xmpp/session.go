@@ -171,11 +171,22 @@ func (s *session) showPresence(ctx context.Context) error {
 	if seen && a.network.options.Priority != 0 {
 		stanza.Children = append(stanza.Children, stream.NewText("", "priority", fmt.Sprint(a.network.options.Priority)))
 	}
+	var gap position
+	known := false
+	if seen && !shown {
+		var err error
+		if gap, known, err = s.lastRead(ctx); err != nil {
+			a.log.Warn().Err(err).Msg("Cannot find out how far the archive was read")
+		}
+	}
 	if err := s.client.Send(ctx, stanza); err != nil {
 		return fmt.Errorf("say the presence: %w", err)
 	}
 	if seen && !shown {
 		a.rooms.enter(a.life)
+		if known {
+			go s.closeGap(a.life, gap)
+		}
 		time.AfterFunc(floodTime, s.tellAbsent)
 	}
 	return nil
