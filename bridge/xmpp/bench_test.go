@@ -1,18 +1,10 @@
 package xmpp
 
 import (
-	"context"
 	"fmt"
 	"runtime"
 	"testing"
-
-	"papillon/bridge"
 )
-
-// discard takes every event and keeps none.
-type discard struct{}
-
-func (discard) Receive(context.Context, bridge.Event) error { return nil }
 
 // BenchmarkMessage is what reading one chat message costs, from the stanza to the
 // receiver.

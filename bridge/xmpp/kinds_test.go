@@ -74,20 +74,7 @@ func keepsRoom(t *testing.T, s *xmpptest.Server, login bridge.Login, bob *xmppte
 	}))
 	a, in, end := process(t, s, login, memory)
 	must(t, a.SetPresence(ctx, bridge.Presence{Show: bridge.Available}))
-	enter := func() error {
-		c, err := a.(bridge.Rooms).Join(ctx, room)
-		if err == nil && c.Name != "Kept" {
-			err = fmt.Errorf("the room is %+v", c)
-		}
-		return err
-	}
-	// What is not connected yet is tried again, as the gateway does.
-	for err := enter(); err != nil; err = enter() {
-		if ctx.Err() != nil || errors.Is(err, bridge.ErrRefused) {
-			t.Fatal(err)
-		}
-		await(t, in, "connection", func(e bridge.ConnectionChanged) bool { return e.Up })
-	}
+	joinKept(ctx, t, a, in, room)
 	_, err := bob.SayInRoom(ctx, string(room), "hello")
 	must(t, err)
 	saying(t, in, "hello")
@@ -149,4 +136,20 @@ func keepsRoom(t *testing.T, s *xmpptest.Server, login bridge.Login, bob *xmppte
 		t.Errorf("%+v, %v", rooms, err)
 	}
 	must(t, bob.Leave(ctx, string(room)))
+}
+
+// joinKept enters the room. What is not connected yet is tried again, as the gateway
+// does.
+func joinKept(ctx context.Context, t *testing.T, a bridge.Account, in *inbox, room bridge.RemoteID) {
+	t.Helper()
+	for {
+		c, err := a.(bridge.Rooms).Join(ctx, room)
+		switch {
+		case err == nil && c.Name == "Kept":
+			return
+		case err == nil || ctx.Err() != nil || errors.Is(err, bridge.ErrRefused):
+			t.Fatalf("the room is %+v, %v", c, err)
+		}
+		await(t, in, "connection", func(e bridge.ConnectionChanged) bool { return e.Up })
+	}
 }
