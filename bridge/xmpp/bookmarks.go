@@ -148,11 +148,7 @@ func (r *rooms) load(ctx context.Context) error {
 	defer r.mu.Unlock()
 	for id, m := range marks {
 		room := r.get(id)
-		room.kept = true
-		seen := room.mark.Seen
-		if room.mark = m; seen.After(m.Seen) {
-			room.mark.Seen = seen
-		}
+		room.kept, room.mark = true, newer(room.mark, m)
 	}
 	if failed == nil {
 		for id, room := range r.all {
@@ -163,6 +159,22 @@ func (r *rooms) load(ctx context.Context) error {
 		}
 	}
 	return failed
+}
+
+// newer takes what is stored of a room into what this process knows, which may have
+// learned more meanwhile.
+func newer(known, stored bookmark) bookmark {
+	stored.Archive = stored.Archive || known.Archive
+	if known.Key != "" {
+		stored.Key = known.Key
+	}
+	if stored.Name == "" {
+		stored.Name = known.Name
+	}
+	if known.Seen.After(stored.Seen) {
+		stored.Seen = known.Seen
+	}
+	return stored
 }
 
 // merge takes what the server says of a room into what is known.

@@ -2,6 +2,7 @@ package xmpp
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"time"
 
@@ -11,9 +12,9 @@ import (
 
 // What was said in a room while the account was not in it is in the room's archive
 // (XEP-0313), where it has one: the history that comes with entering is twenty
-// messages on most services. The archive is read before entering, so that all
-// messages come in order; what falls in between, and rooms without an archive, the
-// history is for.
+// messages on most services. The archive is read as soon as the account is in, and
+// what is said meanwhile is held, so that all messages come in order and none
+// falls in between. For rooms without an archive there is the history.
 
 const (
 	nsArchive = "urn:xmpp:mam:2"
@@ -32,36 +33,118 @@ const (
 // account has not seen. The mutex is held.
 func (r *room) behind() bool { return r.mark.Archive && !r.mark.Seen.IsZero() }
 
+// heldTalk is something said while the archive is read.
+type heldTalk struct {
+	stanza *stream.Stanza
+	done   func()
+}
+
+// maxHeld is how much is held; beyond that the room is entered again, and the
+// archive has all of it.
+const maxHeld = 500
+
+// hold keeps what is said in a room until its archive is read.
+func (r *rooms) hold(id bridge.RemoteID, s *stream.Stanza, done func()) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	room := r.all[id]
+	if room == nil || !room.holding {
+		return false
+	}
+	if len(room.held) >= maxHeld {
+		r.comeBackFrom(room)
+		finish(done)
+		return true
+	}
+	room.held = append(room.held, heldTalk{s, done})
+	return true
+}
+
+// letGo drops what is held: the archive has it, for the next time.
+func (r *room) letGo() {
+	for _, h := range r.held {
+		finish(h.done)
+	}
+	r.held = nil
+}
+
 // catchUp reads the archive of a room since the last message that was seen, and
-// then knocks. It ends early where the archive cannot be read: it is read at the
-// next time, or the history has to do.
+// then has heard what was held. Where the archive cannot be read, the room is
+// entered again: what was missed is not passed over.
 func (r *rooms) catchUp(ctx context.Context, room *room, round int) {
 	r.mu.Lock()
 	since := room.mark.Seen.Add(-historyMargin)
 	id := digest(string(room.id), strconv.Itoa(round), time.Now().String())
-	room.reading = id
+	if room.round == round {
+		room.reading = id
+	}
 	r.mu.Unlock()
+	err := r.readArchive(ctx, room.id, id, since)
+	r.mu.Lock()
+	if room.round != round || room.state != inside {
+		r.mu.Unlock()
+		return // all begins anew
+	}
+	room.reading = ""
+	if err != nil {
+		r.account.log.Info().Err(err).Str("room", string(room.id)).Msg("Cannot read the archive of a room; entering again")
+		var refusal *stream.StanzaError
+		if errors.As(err, &refusal) {
+			room.mark.Archive = false // the history has to do
+		}
+		r.comeBackFrom(room)
+		r.mu.Unlock()
+		return
+	}
+	r.mu.Unlock()
+	r.release(room, round)
+}
+
+// comeBackFrom has a room that the account is in entered again after a while. The
+// mutex is held.
+func (r *rooms) comeBackFrom(room *room) {
+	if farewell := r.depart(room); farewell != nil {
+		r.send(farewell)
+	}
+	r.comeBack(room)
+}
+
+// release has heard what was held, in order, until nothing is left.
+func (r *rooms) release(room *room, round int) {
+	for {
+		r.mu.Lock()
+		held := room.held
+		room.held = nil
+		if room.round != round || len(held) == 0 {
+			room.holding = room.holding && room.round != round
+			r.mu.Unlock()
+			for _, h := range held {
+				finish(h.done) // of another time in the room
+			}
+			return
+		}
+		r.mu.Unlock()
+		for _, h := range held {
+			r.talk(room.id, h.stanza, h.done)
+		}
+	}
+}
+
+// readArchive reads page by page.
+func (r *rooms) readArchive(ctx context.Context, room bridge.RemoteID, query string, since time.Time) error {
 	last := ""
 	for range catchUpPages {
-		fin, err := r.archivePage(ctx, room.id, id, since, last)
+		fin, err := r.archivePage(ctx, room, query, since, last)
 		if err != nil {
-			r.account.log.Debug().Err(err).Str("room", string(room.id)).Msg("Cannot read the archive of a room")
-			break
+			return err
 		}
 		next := fin.Child(nsPaging, "set").Child(nsPaging, "last").Chars()
 		if fin.Attribute("complete") == "true" || next == "" || next == last {
-			break
+			return nil
 		}
 		last = next
 	}
-	// What was read goes before what comes with entering: it is in the feed.
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	room.reading = ""
-	if room.round == round && room.state == entering {
-		r.arm(room)
-		r.knock(room, r.firstNick(room))
-	}
+	return nil
 }
 
 // archivePage asks for one page of a room's archive. The messages come before the
@@ -135,17 +218,24 @@ func (r *rooms) offer(id bridge.RemoteID, m bridge.MessageReceived, done func())
 func (r *rooms) learn(id bridge.RemoteID) {
 	r.asking.post(func() {
 		ctx := r.account.life
-		name, archive := r.account.describe(ctx, id)
+		said, known := r.account.describe(ctx, id)
 		r.mu.Lock()
 		room := r.all[id]
-		if room == nil || !room.kept || room.mark.Archive == archive && (name == "" || room.mark.Name != "") {
+		if room == nil || !known {
+			if room != nil {
+				room.learned = false // at the next time, then
+			}
 			r.mu.Unlock()
 			return
 		}
-		room.mark.Archive = archive
-		named := room.mark.Name == "" && name != ""
+		named := room.mark.Name == "" && said.name != ""
+		if !room.kept || room.mark.Archive == said.archive && !named {
+			r.mu.Unlock()
+			return
+		}
+		room.mark.Archive = said.archive
 		if named {
-			room.mark.Name = name
+			room.mark.Name = said.name
 		}
 		mark, contact := room.mark, room.contact()
 		r.mu.Unlock()

@@ -4,14 +4,15 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"papillon/bridge"
 	"papillon/bridge/xmpp/stream"
 )
 
-// A room's archive is read page by page before the room is entered, and only from
-// the room and when it was asked for.
+// A room's archive is read page by page as soon as the room is entered, and only from
+// the room and when it was asked for; what is said meanwhile comes behind it.
 func TestCatchUp(t *testing.T) {
 	inRoom(t, func(t *testing.T, a *account, port *scriptedPort, in *inbox) {
 		archived := func(from, query string, n int, inside string) string {
@@ -27,14 +28,11 @@ func TestCatchUp(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Hour)
-		before, pages := len(port.all()), 0
+		pages := 0
 		set(port, &port.onQuery, func(s *stream.Stanza) (*stream.Stanza, error) {
 			q := s.Child(nsArchive, "query")
 			if q == nil {
 				return refuses("cancel", "service-unavailable")
-			}
-			if len(port.all()) != before {
-				t.Error("the room was entered first")
 			}
 			id := q.Attribute("queryid")
 			after := q.Child(nsPaging, "set").Child(nsPaging, "after").Chars()
@@ -43,6 +41,8 @@ func TestCatchUp(t *testing.T) {
 				t.Errorf("%+v", q)
 			}
 			if pages == 1 {
+				a.rooms.take(read(t, said("Bob", "four")), nil)
+				a.rooms.take(read(t, said("Bob", "five")), nil)
 				a.rooms.take(read(t, archived("tea@conf.test", id, 1, said("Bob", "one"))), nil)
 				a.rooms.take(read(t, archived("tea@conf.test", id, 2, said("Alice", "two"))), nil)
 				for _, forged := range []string{
@@ -61,33 +61,99 @@ func TestCatchUp(t *testing.T) {
 			return readStanza(`<iq><fin xmlns='urn:xmpp:mam:2' complete='true'><set xmlns='http://jabber.org/protocol/rsm'><last>a4</last></set></fin></iq>`)
 		})
 		a.rooms.enter(t.Context())
-		for stateOf(a) != entering || len(port.all()) == before {
-			time.Sleep(time.Second)
+		synctest.Wait()
+		if h := port.last(t).Child(nsMUC, "x").Child(nsMUC, "history"); h.Attribute("maxstanzas") != "0" {
+			t.Errorf("%+v", h)
 		}
 		take(t, a, self(""))
-		for i, words := range []string{"one", "two", "three"} {
+		next[bridge.PresenceChanged](t, in)
+		for i, words := range []string{"one", "two", "three", "four", "five"} {
 			m := next[bridge.MessageReceived](t, in)
-			if m.Text != words || m.Own != (words == "two") || m.Sent.Year() != 1999 {
+			if m.Text != words || m.Own != (words == "two") || (m.Sent.Year() == 1999) != (i < 3) {
 				t.Errorf("%d: %+v", i, m)
 			}
 		}
-		if pages != 2 || stateOf(a) != inside || len(a.rooms.all[tea].speakers.order) != 0 {
+		in.none(t)
+		room := a.rooms.all[tea]
+		if pages != 2 || stateOf(a) != inside || len(room.speakers.order) != 1 || room.holding || len(room.held) != 0 {
 			t.Errorf("%d pages", pages)
 		}
 	})
 }
 
-// An archive that cannot be read keeps nobody out.
+// An archive that is refused is done without; one that does not answer is asked
+// again. What was held is let go: it comes again.
 func TestCatchUpFails(t *testing.T) {
+	for name, c := range map[string]struct {
+		err     error
+		archive bool
+	}{
+		"refused":   {&stream.StanzaError{Type: "cancel", Condition: "service-unavailable"}, false},
+		"no answer": {stream.ErrNotConnected, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inRoom(t, func(t *testing.T, a *account, port *scriptedPort, in *inbox) {
+				a.rooms.mu.Lock()
+				a.rooms.all[tea].mark.Archive = true
+				a.rooms.mu.Unlock()
+				done := 0
+				set(port, &port.onQuery, func(s *stream.Stanza) (*stream.Stanza, error) {
+					if s.Child(nsArchive, "query") == nil {
+						return nil, stream.ErrNotConnected
+					}
+					a.rooms.take(read(t, says("Bob", "0123456789", "<body>held</body>")), func() { done++ })
+					return nil, c.err
+				})
+				take(t, a, out("", "332"))
+				time.Sleep(2 * rejoinFirst)
+				synctest.Wait()
+				before := len(port.all())
+				take(t, a, self(""))
+				if s := port.last(t); s.Type != "unavailable" || stateOf(a) != outside || done != 1 {
+					t.Errorf("%+v, done %d", s, done)
+				}
+				time.Sleep(2 * rejoinFirst)
+				synctest.Wait()
+				h := port.last(t).Child(nsMUC, "x").Child(nsMUC, "history")
+				if len(port.all()) != before+2 || (h.Attribute("since") == "") != c.archive {
+					t.Errorf("%+v", h)
+				}
+				for len(in.events) > 0 {
+					if m, ok := (<-in.events).(bridge.MessageReceived); ok {
+						t.Errorf("%+v", m)
+					}
+				}
+			})
+		})
+	}
+}
+
+// Too much is not held.
+func TestHeldTooMuch(t *testing.T) {
 	inRoom(t, func(t *testing.T, a *account, port *scriptedPort, in *inbox) {
 		a.rooms.mu.Lock()
 		a.rooms.all[tea].mark.Archive = true
 		a.rooms.mu.Unlock()
-		before := len(port.all())
+		done := 0
+		set(port, &port.onQuery, func(s *stream.Stanza) (*stream.Stanza, error) {
+			if s.Child(nsArchive, "query") == nil {
+				return nil, stream.ErrNotConnected
+			}
+			for range maxHeld + 1 {
+				a.rooms.take(read(t, says("Bob", "0123456789", "<body>held</body>")), func() { done++ })
+			}
+			return readStanza(`<iq><fin xmlns='urn:xmpp:mam:2' complete='true'/></iq>`)
+		})
 		take(t, a, out("", "332"))
 		time.Sleep(2 * rejoinFirst)
-		if s := port.last(t); len(port.all()) == before || s.To != "tea@conf.test/Alice" {
-			t.Errorf("%+v", s)
+		take(t, a, self(""))
+		if stateOf(a) != outside || done != maxHeld+1 {
+			t.Errorf("done %d", done)
+		}
+		time.Sleep(2 * rejoinFirst)
+		synctest.Wait()
+		if stateOf(a) != entering {
+			t.Error("not entered again")
 		}
 	})
 }

@@ -34,12 +34,13 @@ func (a *account) Gather(ctx context.Context, key string, people []bridge.Remote
 	r.mu.Lock()
 	room := r.get(id)
 	room.making = true
+	room.busy++
 	r.mu.Unlock()
 	defer func() {
 		r.mu.Lock()
-		defer r.mu.Unlock()
 		room.making = false
-		r.forget(room)
+		r.mu.Unlock()
+		r.unbusy(room)
 	}()
 	if err := r.join(ctx, id); err != nil {
 		return bridge.Contact{}, err
@@ -253,7 +254,7 @@ func (r *rooms) invitations(id, person bridge.RemoteID) []*stream.Stanza {
 	direct := stream.NewElement(nsConference, "x", "jid", string(id), "password", password)
 	return []*stream.Stanza{
 		{Kind: stream.Message, To: string(id), ID: asideMark + digest("mediated", string(id), string(person)), Children: []*stream.Element{mediated}},
-		{Kind: stream.Message, To: string(person), ID: asideMark + digest("direct", string(id), string(person)), Children: []*stream.Element{direct}},
+		{Kind: stream.Message, To: string(person), ID: inviteMark + digest(string(id), string(person)), Children: []*stream.Element{direct}},
 	}
 }
 

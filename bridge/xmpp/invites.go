@@ -92,8 +92,8 @@ func (r *rooms) invited(id bridge.RemoteID, i invite, done func()) {
 	}
 	r.asking.post(func() {
 		ctx := r.account.life
-		name, _ := r.account.describe(ctx, id)
-		contact := bridge.Contact{ID: id, Name: name, Room: true}
+		said, _ := r.account.describe(ctx, id)
+		contact := bridge.Contact{ID: id, Name: said.name, Room: true}
 		value, err := json.Marshal(i)
 		if err == nil {
 			err = r.recollect(ctx, memoryInvite+string(id), string(value))

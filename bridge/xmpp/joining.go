@@ -63,14 +63,9 @@ func (r *rooms) begin(room *room) {
 	room.stopTimer()
 	room.round++
 	room.state, room.names, room.told, room.made = entering, 0, false, false
-	room.crowded, room.addresses, room.knocked = false, nil, false
-	if room.behind() {
-		if room.nick == "" {
-			room.nick = r.firstNick(room) // to know the user's own words by
-		}
-		go r.catchUp(r.account.life, room, room.round)
-		return
-	}
+	room.crowded, room.addresses = false, nil
+	room.reading, room.holding = "", false
+	room.letGo()
 	r.arm(room)
 	r.knock(room, r.firstNick(room))
 }
@@ -98,7 +93,7 @@ func (r *rooms) firstNick(room *room) string {
 
 // knock asks a room to let the account in under a nick. The mutex is held.
 func (r *rooms) knock(room *room, nick string) {
-	room.nick, room.knocked = nick, true
+	room.nick = nick
 	s := presenceStanza(bridge.Presence{Show: bridge.Available}, "")
 	s.To = string(room.id) + "/" + nick
 	x := stream.NewElement(nsMUC, "x")
@@ -116,6 +111,9 @@ func (r *rooms) knock(room *room, nick string) {
 
 // missed asks for the messages since the last one that was seen.
 func (r *room) missed() *stream.Element {
+	if r.behind() {
+		return stream.NewElement(nsMUC, "history", "maxstanzas", "0") // see catchUp
+	}
 	if r.mark.Seen.IsZero() {
 		return stream.NewElement(nsMUC, "history", "maxstanzas", strconv.Itoa(r.history))
 	}
@@ -290,9 +288,12 @@ func (r *rooms) enter(ctx context.Context) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, room := range r.all {
-		if room.kept || len(room.waiting) > 0 {
+		if room.kept || room.busy > 0 || len(room.waiting) > 0 {
 			room.fails, room.refusals = 0, 0
 			r.begin(room)
+		} else {
+			r.depart(room)
+			r.forget(room)
 		}
 	}
 	r.watch()
@@ -332,12 +333,13 @@ func (r *rooms) leaveAll(ctx context.Context) {
 // depart takes a room for left and returns what has to be said there; nil where the
 // account is not in. The mutex is held.
 func (r *rooms) depart(room *room) (farewell *stream.Stanza) {
-	if room.state != outside && room.knocked {
+	if room.state != outside {
 		farewell = &stream.Stanza{Kind: stream.Presence, Type: "unavailable", To: string(room.id) + "/" + room.nick}
 	}
 	room.stopTimer()
 	room.round++
-	room.state = outside
+	room.state, room.reading, room.holding = outside, "", false
+	room.letGo()
 	room.answer(fmt.Errorf("enter %s: %w", room.id, stream.ErrNotConnected))
 	return farewell
 }

@@ -120,6 +120,10 @@ func stanzaID(s *stream.Stanza, by string) string {
 // receipts, typing. That one of them comes back concerns nobody.
 const asideMark = "aside-"
 
+// inviteMark begins the ids of invitations from person to person, whose return
+// does concern the user.
+const inviteMark = "invite-"
+
 // hashMark begins the ids that are made here.
 const hashMark = "h:"
 

@@ -197,6 +197,10 @@ func (a *account) returned(s *stream.Stanza) {
 	if e == nil {
 		return
 	}
+	if strings.HasPrefix(s.ID, inviteMark) {
+		a.feed.put(bridge.NetworkSays{Text: fmt.Sprintf("The invitation to %s did not arrive: %s", chat.Contact, reason(e))}, nil)
+		return
+	}
 	if a.rooms.has(s.From) && stream.Resource(s.From) == "" {
 		chat = bridge.RoomChat(chat.Contact)
 		a.rooms.bounced(s.From, e)

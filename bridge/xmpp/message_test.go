@@ -336,12 +336,16 @@ away</text></error></message>`))
 		a.returned(read(t, `<message from='bob@x.org' id='`+asideMark+`1' type='error'/>`))
 		a.returned(read(t, `<message from='bob@x.org' type='error'/>`))
 		a.returned(read(t, `<message from='bob@x.org' id='out-2' type='error'/>`))
+		a.returned(read(t, `<message from='bob@x.org' id='`+inviteMark+`1' type='error'><error type='cancel'><remote-server-not-found xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></message>`))
 		synctest.Wait()
 		if e := next[bridge.MessageReturned](t, in); e.ID != "out-1" || e.Chat != withBob || e.Reason != reasons["service-unavailable"]+` ("Go away")` {
 			t.Errorf("%+v", e)
 		}
 		if e := next[bridge.MessageReturned](t, in); e.ID != "out-2" || e.Reason != "the other server refused it (undefined-condition)" {
 			t.Errorf("%+v", e)
+		}
+		if e := next[bridge.NetworkSays](t, in); e.Text != "The invitation to bob@x.org did not arrive: the server of that address does not exist" {
+			t.Errorf("%q", e.Text)
 		}
 		in.none(t)
 	})

@@ -89,7 +89,10 @@ func (r *rooms) entered(room *room, o occupancy) {
 	}
 	room.stopTimer()
 	room.state, room.fails, room.refusals, room.made = inside, 0, 0, o.codes["201"]
-	if room.mark.Seen.IsZero() {
+	if room.behind() {
+		room.holding = true
+		go r.catchUp(r.account.life, room, room.round)
+	} else if room.mark.Seen.IsZero() {
 		room.mark.Seen = time.Now()
 	}
 	if room.made && !room.making {

@@ -43,12 +43,11 @@ const (
 
 // room is one room. The mutex of rooms guards it.
 type room struct {
-	id      bridge.RemoteID
-	mark    bookmark
-	kept    bool // has a bookmark: to be entered again
-	state   roomState
-	nick    string // in use, or asked for
-	knocked bool   // the room was asked to let the account in
+	id    bridge.RemoteID
+	mark  bookmark
+	kept  bool // has a bookmark: to be entered again
+	state roomState
+	nick  string // in use, or asked for
 
 	round int // counts the tries to enter, so that a late timer is known as such
 	names int // nicks that were taken, in this try
@@ -61,10 +60,13 @@ type room struct {
 
 	made      bool // the account has just made it, and nobody else can enter yet
 	making    bool // Gather does what has to be done then
+	busy      int  // how many are about to keep it
 	owner     bool
 	told      bool // its topic after entering has come: what comes now is new
 	heard     time.Time
-	reading   string    // the query of its archive that runs
+	reading   string // the query of its archive that runs
+	holding   bool   // until the archive is read, what is said is held
+	held      []heldTalk
 	learned   bool      // what the room says of itself was asked for
 	saved     time.Time // when mark was stored
 	crowded   bool      // too many to keep their addresses
@@ -106,7 +108,7 @@ func (r *rooms) get(id bridge.RemoteID) *room {
 
 // forget drops a room that nothing holds any more. The mutex is held.
 func (r *rooms) forget(room *room) {
-	if !room.kept && room.state == outside && len(room.waiting) == 0 && !room.making {
+	if !room.kept && room.state == outside && len(room.waiting) == 0 && room.busy == 0 {
 		room.round++
 		room.stopTimer()
 		delete(r.all, room.id)
@@ -260,6 +262,8 @@ func (r *rooms) enterAndKeep(ctx context.Context, mark bookmark) (bridge.Contact
 	}
 	r.mu.Lock()
 	room := r.get(id)
+	room.busy++
+	defer r.unbusy(room)
 	if kept && !room.kept { // it is only not loaded yet
 		room.kept, room.mark = true, stored
 	}
@@ -271,12 +275,15 @@ func (r *rooms) enterAndKeep(ctx context.Context, mark bookmark) (bridge.Contact
 	if err := r.join(ctx, id); err != nil {
 		return bridge.Contact{}, err
 	}
-	name, archive := r.account.describe(ctx, id)
+	said, known := r.account.describe(ctx, id)
+	name := said.name
 	if mark.Name != "" {
 		name = mark.Name
 	}
 	r.mu.Lock()
-	room.mark.Archive = archive
+	if known {
+		room.mark.Archive = said.archive
+	}
 	if name != "" {
 		room.mark.Name = name
 	}
@@ -290,8 +297,16 @@ func (r *rooms) enterAndKeep(ctx context.Context, mark bookmark) (bridge.Contact
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.get(id).kept = true
+	room.kept = true
 	return contact, nil
+}
+
+// unbusy ends the time in which a room is not to be forgotten.
+func (r *rooms) unbusy(room *room) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	room.busy--
+	r.forget(room)
 }
 
 // firstHistory is how many messages are asked for when the user enters a room for
@@ -312,7 +327,6 @@ func (a *account) Leave(ctx context.Context, id bridge.RemoteID) error {
 	}
 	farewell := r.depart(room)
 	room.kept = false
-	room.making = false
 	r.forget(room)
 	r.mu.Unlock()
 	if farewell == nil {
@@ -324,14 +338,22 @@ func (a *account) Leave(ctx context.Context, id bridge.RemoteID) error {
 	return nil
 }
 
-// describe asks a room for its name, and whether it has an archive.
-func (a *account) describe(ctx context.Context, id bridge.RemoteID) (name string, archive bool) {
+// description is what a room says of itself.
+type description struct {
+	name    string
+	archive bool
+}
+
+// describe asks a room for its name, and whether it has an archive; ok is false
+// where it does not answer.
+func (a *account) describe(ctx context.Context, id bridge.RemoteID) (d description, ok bool) {
 	ctx, cancel := context.WithTimeout(ctx, nameTimeout)
 	defer cancel()
 	info, err := a.query(ctx, string(id), stream.NewElement(nsDiscoInfo, "query"))
 	if err != nil {
-		return "", false
+		return d, false
 	}
-	name, _ = roomIdentity(info)
-	return name, hasFeature(info, nsArchive)
+	d.name, _ = roomIdentity(info)
+	d.archive = hasFeature(info, nsArchive)
+	return d, true
 }

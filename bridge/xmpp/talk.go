@@ -12,12 +12,20 @@ import (
 
 // takeTalk deals with a message to all in a room.
 func (r *rooms) takeTalk(s *stream.Stanza, done func()) {
-	a := r.account
 	id, ok := bareID(s.From)
 	if !ok || !r.has(s.From) {
 		finish(done) // of a room that was left
 		return
 	}
+	if r.hold(id, s, done) {
+		return
+	}
+	r.talk(id, s, done)
+}
+
+// talk deals with what is said in a room, in its turn.
+func (r *rooms) talk(id bridge.RemoteID, s *stream.Stanza, done func()) {
+	a := r.account
 	if m, is := r.topic(id, s); is {
 		if m.Text == "" {
 			finish(done)
