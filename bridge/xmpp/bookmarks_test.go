@@ -308,7 +308,7 @@ func TestInvited(t *testing.T) {
 func TestUnwelcomeInvitationIsDeclined(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, port, in := newTestAccount(t)
-		in.answer = bridge.ErrUnwelcome
+		in.answers(bridge.ErrUnwelcome)
 		take(t, a, mediated)
 		next[bridge.ContactRequested](t, in)
 		s := port.last(t)

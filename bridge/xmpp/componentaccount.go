@@ -68,7 +68,11 @@ func (a *componentAccount) Follow(ctx context.Context, contact bridge.Contact) e
 
 // Unfollow implements [bridge.Account].
 func (a *componentAccount) Unfollow(ctx context.Context, id bridge.RemoteID) error {
-	if a.rooms.has(string(id)) {
+	_, kept, err := a.rooms.recall(ctx, id)
+	switch {
+	case err != nil:
+		return err
+	case kept || a.rooms.has(string(id)):
 		return a.Leave(ctx, id)
 	}
 	before := a.grantedWith(id).to
@@ -80,7 +84,7 @@ func (a *componentAccount) Unfollow(ctx context.Context, id bridge.RemoteID) err
 			return err
 		}
 	}
-	_, err := a.change(ctx, id, func(s *subscription) { s.to, s.asked = unasked, time.Time{} })
+	_, err = a.change(ctx, id, func(s *subscription) { s.to, s.asked = unasked, time.Time{} })
 	a.forget(id)
 	return err
 }
@@ -180,10 +184,6 @@ func (a *componentAccount) takeMessage(s *stream.Stanza) {
 		a.returned(s)
 		done()
 	default:
-		if who, ok := nickEvent(s); ok {
-			a.feed.put(bridge.ContactRenamed{Contact: who}, done)
-			return
-		}
 		a.message(s, done)
 	}
 }

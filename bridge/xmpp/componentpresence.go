@@ -203,7 +203,7 @@ func (a *componentAccount) heardNothing() {
 		return // they are asked again
 	}
 	for id := range silent {
-		if _, known := a.contacts.of(id); !known {
+		if !a.contacts.knows(id) {
 			a.tell(id, bridge.Presence{Show: bridge.Offline})
 		}
 	}

@@ -116,12 +116,23 @@ func (p *scriptedPort) last(t *testing.T) *stream.Stanza {
 // inbox keeps events.
 type inbox struct {
 	events chan bridge.Event
-	answer error
+
+	mu      sync.Mutex
+	outcome error
 }
 
 func (i *inbox) Receive(_ context.Context, event bridge.Event) error {
 	i.events <- event
-	return i.answer
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.outcome
+}
+
+// answers sets what Receive returns from now on.
+func (i *inbox) answers(err error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.outcome = err
 }
 
 // next returns the next event, which is to be of type T.
