@@ -178,6 +178,9 @@ func (h *home) missed(t *testing.T, ctx context.Context, alice *msnptest.Client)
 	alice = signIn(t, h.config, h.password)
 	window := opened(t, ctx, alice)
 	inWindow(t, ctx, window, "while you were out")
+	if _, err := h.bob.WaitPresence(ctx, h.jid+"/papillon", "", ""); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := h.bob.Say(ctx, h.jid, "welcome back"); err != nil {
 		t.Fatal(err)
 	}

@@ -123,6 +123,8 @@ const (
 	stopTimeout = 20 * time.Second
 	// pollInterval is how often a starting server is asked whether it is there.
 	pollInterval = 20 * time.Millisecond
+	// readyTimeout is how long one such question may take.
+	readyTimeout = 2 * time.Second
 )
 
 // Start starts a server and returns once it takes clients and components. Stop
@@ -244,7 +246,11 @@ func (s *Server) awaitReady(ctx context.Context, exited <-chan error) error {
 	for {
 		err := s.listens(ctx)
 		if err == nil {
-			if err = s.program.ready(ctx, s); err == nil {
+			// A question that comes while a server starts may never be answered.
+			asking, cancel := context.WithTimeout(ctx, readyTimeout)
+			err = s.program.ready(asking, s)
+			cancel()
+			if err == nil {
 				return nil
 			}
 		}
