@@ -86,6 +86,7 @@ type archiveQuery struct {
 	after   string          // behind this message
 	start   time.Time       // from then on
 	before  bool            // the last ones
+	first   string          // of those, only what stands before this one
 	max     int
 }
 
@@ -104,7 +105,7 @@ func (q archiveQuery) element(id string) *stream.Element {
 	}
 	set := stream.NewElement(nsPaging, "set").With(stream.NewText(nsPaging, "max", strconv.Itoa(q.max)))
 	if q.before {
-		set.With(stream.NewElement(nsPaging, "before"))
+		set.With(stream.NewText(nsPaging, "before", q.first))
 	} else if q.after != "" {
 		set.With(stream.NewText(nsPaging, "after", q.after))
 	}
@@ -283,22 +284,37 @@ func (s *session) storePosition(ctx context.Context) {
 	}
 }
 
+// historyPages is how many pages are read for a history: archives have receipts and
+// the like, too, which nobody wants to read.
+const historyPages = 10
+
 // History implements [bridge.Backlog].
 func (a *loginAccount) History(ctx context.Context, chat bridge.Chat, n int) ([]bridge.MessageReceived, error) {
 	s, err := a.prepared(ctx)
 	if err != nil {
 		return nil, err
 	}
-	// Archives have receipts and the like, too, which nobody wants to read.
-	q := archiveQuery{with: chat.Contact, before: true, max: 2*n + pageSize/5}
+	q := archiveQuery{with: chat.Contact, before: true, max: pageSize}
 	if chat.Group != "" {
 		q.archive, q.with = string(chat.Contact), ""
 	}
-	results, _, err := s.readPage(ctx, q)
-	if err != nil {
-		return nil, err
-	}
 	var messages []bridge.MessageReceived
+	for range historyPages {
+		results, complete, err := s.readPage(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		messages = append(a.readable(chat, results), messages...)
+		if complete || len(results) == 0 || len(messages) >= n {
+			break
+		}
+		q.first = results[0].id
+	}
+	return messages[max(0, len(messages)-n):], nil
+}
+
+// readable are those messages out of an archive that have something to show.
+func (a *loginAccount) readable(chat bridge.Chat, results []archived) (messages []bridge.MessageReceived) {
 	for _, r := range results {
 		var m bridge.MessageReceived
 		ok := false
@@ -312,5 +328,5 @@ func (a *loginAccount) History(ctx context.Context, chat bridge.Chat, n int) ([]
 			messages = append(messages, m)
 		}
 	}
-	return messages[max(0, len(messages)-n):], nil
+	return messages
 }

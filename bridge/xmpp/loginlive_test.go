@@ -136,16 +136,21 @@ func TestLoginRoster(t *testing.T) {
 		// She takes bob off her list, and he still sees her.
 		must(t, a.Unfollow(ctx, bridge.RemoteID(bob.Bare())))
 		await(t, in, "bob off the list", func(e bridge.RosterChanged) bool { return e.Entry.Unlisted && e.Entry.Watches })
-		must(t, a.SetPresence(ctx, bridge.Presence{Show: bridge.Busy, Text: "Busy"}))
-		_, err = bob.WaitPresence(ctx, h.jid, "dnd", "Busy")
-		must(t, err, a.Unfollow(ctx, "erin@elsewhere.test"))
+		if s.Kind == xmpptest.Prosody { // ejabberd 23.01 does not tell him again before her next sign-in
+			must(t, a.SetPresence(ctx, bridge.Presence{Show: bridge.Busy, Text: "Busy"}))
+			_, err = bob.WaitPresence(ctx, h.jid, "dnd", "Busy")
+			must(t, err)
+		}
+		must(t, a.Unfollow(ctx, "erin@elsewhere.test"))
 		await(t, in, "erin off the roster", func(e bridge.RosterChanged) bool { return e.Removed })
 		must(t, bob.Unsubscribe(ctx, h.jid))
 		await(t, in, "bob's leave", func(e bridge.ContactWithdrew) bool { return e.Contact == bridge.RemoteID(bob.Bare()) })
 		// Hidden and signed out, she is not seen.
+		bob.Forget()
 		must(t, bob.Subscribe(ctx, h.jid))
-		must(t, a.Allow(ctx, bridge.RemoteID(bob.Bare())))
-		_, err = bob.WaitPresence(ctx, h.jid, "dnd", "Busy")
+		await(t, in, "bob's second wish", func(e bridge.ContactRequested) bool { return e.From.ID == bridge.RemoteID(bob.Bare()) })
+		must(t, a.SetPresence(ctx, bridge.Presence{Show: bridge.Busy, Text: "Busy again"}), a.Allow(ctx, bridge.RemoteID(bob.Bare())))
+		_, err = bob.WaitPresence(ctx, h.jid, "dnd", "Busy again")
 		must(t, err, a.SetPresence(ctx, bridge.Presence{Show: bridge.Hidden}))
 		_, err = bob.WaitUnavailable(ctx, h.jid)
 		must(t, err)
