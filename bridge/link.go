@@ -89,6 +89,11 @@ func (l *link) contactRequested(ctx context.Context, e ContactRequested) error {
 	if err != nil {
 		return err
 	}
+	// Somebody whom the user has on FL or AL stands on RL from now on as well;
+	// the client asks about those alone who are on neither AL nor BL.
+	if err := l.addReverse(ctx, memberOf(contact)); err != nil {
+		return err
+	}
 	allowed, err := l.listed(ctx, contact.Handle, msnp.Allow)
 	if err != nil {
 		return err

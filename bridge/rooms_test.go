@@ -152,7 +152,8 @@ func TestModernEvents(t *testing.T) {
 		act("r2", text.Reacted, sent.ID, "unseen")
 		must(t, w.bob.Say(alice, "end"))
 		a.reads(bobs, "end")
-		if waiting, err := w.db.InboxOf(t.Context(), alice); err != nil || len(waiting) > 1 {
+		<-time.After(time.Minute) // what was handed over is removed a moment later
+		if waiting, err := w.db.InboxOf(t.Context(), alice); err != nil || len(waiting) > 0 {
 			t.Errorf("%d messages wait, %v", len(waiting), err)
 		}
 		a.session.Close()

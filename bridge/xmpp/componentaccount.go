@@ -23,7 +23,8 @@ type componentAccount struct {
 	state         sync.Mutex
 	presence      bridge.Presence // what others are to see
 	told          bridge.Presence // what they may have been told
-	arrived       bool            // those whom the account sees were asked, and rooms entered
+	arrived       bool            // those whom the account sees were asked
+	attending     bool            // the rooms were entered
 	asked         time.Time       // when that was
 	subscriptions map[bridge.RemoteID]subscription
 	news          map[bridge.RemoteID]bridge.Presence // on its way to the gateway

@@ -35,9 +35,13 @@ func (a *componentAccount) SetPresence(ctx context.Context, p bridge.Presence) e
 			return err
 		}
 	}
-	if isThere(p) {
-		return a.arrive(ctx)
+	if !isThere(p) {
+		return nil
 	}
+	if err := a.arrive(ctx); err != nil {
+		return err
+	}
+	a.attend(ctx, isSeen(p))
 	return nil
 }
 
@@ -56,11 +60,25 @@ func (a *componentAccount) arrive(ctx context.Context) error {
 			return err
 		}
 	}
-	a.rooms.enter(ctx)
 	a.state.Lock()
 	a.arrived = true
 	a.state.Unlock()
 	return nil
+}
+
+// attend enters the rooms as soon as the account is to be seen, and leaves them
+// when it is not any more: who sits in a room shows there. Saying is held.
+func (a *componentAccount) attend(ctx context.Context, seen bool) {
+	a.state.Lock()
+	attending := a.attending
+	a.attending = seen
+	a.state.Unlock()
+	switch {
+	case seen && !attending:
+		a.rooms.enter(ctx)
+	case !seen && attending:
+		a.rooms.leaveAll(ctx)
+	}
 }
 
 // depart is what follows a sign-out. Saying is held.
@@ -69,8 +87,8 @@ func (a *componentAccount) depart(ctx context.Context) {
 	arrived := a.arrived
 	a.arrived, a.silent = false, nil
 	a.state.Unlock()
+	a.attend(ctx, false)
 	if arrived {
-		a.rooms.leaveAll(ctx)
 		a.contacts.reset()
 	}
 }
@@ -83,7 +101,7 @@ func (a *componentAccount) sayAgain(ctx context.Context) {
 	defer a.saying.Unlock()
 	p := a.present()
 	a.state.Lock()
-	a.arrived = false
+	a.arrived, a.attending = false, false
 	a.state.Unlock()
 	err := a.sayPresence(ctx, p)
 	for _, id := range a.those(func(s subscription) bool { return s.to == asked && s.asked.IsZero() }) {
@@ -92,7 +110,9 @@ func (a *componentAccount) sayAgain(ctx context.Context) {
 		}
 	}
 	if err == nil && isThere(p) {
-		err = a.arrive(ctx)
+		if err = a.arrive(ctx); err == nil {
+			a.attend(ctx, isSeen(p))
+		}
 	}
 	if err != nil && ctx.Err() == nil && a.life.Err() == nil {
 		a.log.Debug().Err(err).Msg("Cannot say the presence again; the next connection does")

@@ -187,6 +187,9 @@ func (s *session) showPresence(ctx context.Context) error {
 		a.rooms.enter(a.life)
 		if known {
 			go s.closeGap(a.life, gap)
+			// Once more: ejabberd may write a message to the archive after it has
+			// decided that this session is not to have it.
+			time.AfterFunc(floodTime, func() { s.closeGap(a.life, gap) })
 		}
 		time.AfterFunc(floodTime, s.tellAbsent)
 	}
