@@ -4,20 +4,25 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"papillon/msnp"
 )
 
 // presenceSender tells a network what to show of the user. Only the newest wish
 // counts: there is at most one call under way, and a worker only while the last
-// wish is not fulfilled.
+// wish is not fulfilled. But a sign-out is never passed over: the next sign-in is
+// to be one for the network, too, who tells a roster then.
 type presenceSender struct {
 	link *link
 
 	mu      sync.Mutex
 	wanted  Presence
+	leaving bool // a sign-out is to be told before what is wanted
 	told    Presence
 	working bool
 	stopped bool
 	wake    chan struct{} // while working
+	idle    chan struct{} // closed when the work ends
 }
 
 // want says what the network is to show from now on. It never blocks.
@@ -25,12 +30,27 @@ func (s *presenceSender) want(p Presence) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.wanted = p
+	s.leaving = s.leaving || p.Show == Offline
 	if s.working || s.stopped {
 		return
 	}
 	s.working = true
-	s.wake = make(chan struct{}, 1)
+	s.wake, s.idle = make(chan struct{}, 1), make(chan struct{})
 	s.link.gateway.spawn(s.work)
+}
+
+// settle waits until the network knows what is wanted, or the context ends.
+func (s *presenceSender) settle(ctx context.Context) {
+	s.mu.Lock()
+	working, idle := s.working, s.idle
+	s.mu.Unlock()
+	if !working {
+		return
+	}
+	select {
+	case <-idle:
+	case <-ctx.Done():
+	}
 }
 
 // retryNow cuts the pause after a failure short: the network is back.
@@ -60,6 +80,9 @@ func (s *presenceSender) work(ctx context.Context) {
 	for pause := retryFirst; ; pause = min(2*pause, retryMost) {
 		s.mu.Lock()
 		p := s.wanted
+		if s.leaving {
+			p = presenceOf(msnp.Offline)
+		}
 		s.mu.Unlock()
 		call, cancel := context.WithTimeout(ctx, orderTimeout)
 		err := s.link.account.SetPresence(call, p)
@@ -88,9 +111,11 @@ func (s *presenceSender) done(p Presence, err error) bool {
 	defer s.mu.Unlock()
 	if err == nil {
 		s.told = p
+		s.leaving = s.leaving && p.Show != Offline
 	}
-	if s.stopped || err == nil && s.wanted == p {
+	if s.stopped || err == nil && s.wanted == p && !s.leaving {
 		s.working = false
+		close(s.idle)
 		return true
 	}
 	return false

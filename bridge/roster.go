@@ -40,6 +40,7 @@ func (u *user) awaitRosters(ctx context.Context) {
 		if !ok {
 			continue
 		}
+		l.presence.settle(ctx) // before, it is still the last session's roster
 		if err := keeper.RosterReady(ctx); err != nil {
 			l.log.Info().Err(err).Msg("The network's contact list is not there yet; the client gets the last one known")
 		}

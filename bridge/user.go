@@ -80,6 +80,7 @@ func (g *Gateway) Open(ctx context.Context, h msnp.Handle, client msnp.Client, n
 		u.Close()
 		return nil, err
 	}
+	u.owner.do(u.wakeRosters) // after the earlier session's farewell
 	return u, nil
 }
 
@@ -126,7 +127,6 @@ func (u *user) load(ctx context.Context) error {
 	for _, l := range u.links {
 		u.followAll(l)
 	}
-	u.wakeRosters()
 	return u.loadArrivals(ctx)
 }
 
