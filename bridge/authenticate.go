@@ -48,7 +48,7 @@ func (g *Gateway) authenticate(ctx context.Context, proof msnp.Proof) (msnp.Memb
 		return msnp.Member{}, err
 	}
 	used, ok := matchPassword(passwords, proof)
-	if allowed := g.guesses.judge(guesser{h, proof.Addr}, ok, time.Now()); !ok || !allowed {
+	if allowed := g.guesses.judge(guesser{h, guesserAddr(proof.Addr)}, ok, time.Now()); !ok || !allowed {
 		return msnp.Member{}, msnp.ErrAuthenticationFailed
 	}
 	g.notePasswordUse(used)
@@ -135,6 +135,16 @@ const signInWindow = 5 * time.Minute
 type guesser struct {
 	account Handle
 	addr    netip.Addr
+}
+
+// guesserAddr is the address that guesses count against: of IPv6 the /64, all of
+// which one computer can use at will.
+func guesserAddr(addr netip.Addr) netip.Addr {
+	addr = addr.Unmap().WithZone("")
+	if addr.Is6() {
+		return netip.PrefixFrom(addr, 64).Masked().Addr()
+	}
+	return addr
 }
 
 // guessLimiter bounds the failed sign-ins of each guesser.

@@ -477,6 +477,15 @@ func TestRefusalTellsNothing(t *testing.T) {
 			t.Errorf("after three wrong passwords: %v", err)
 		}
 		must(t, try("alice", "sesame", "192.0.2.1"))
+		for _, from := range []string{"2001:db8::1", "2001:db8::2", "2001:db8::3"} {
+			if err := try("alice", "wrong", from); !errors.Is(err, msnp.ErrAuthenticationFailed) {
+				t.Error(err)
+			}
+		}
+		if err := try("alice", "sesame", "2001:db8::4"); !errors.Is(err, msnp.ErrAuthenticationFailed) {
+			t.Errorf("from a /64 that has guessed: %v", err)
+		}
+		must(t, try("alice", "sesame", "2001:db8:0:1::1"))
 		time.Sleep(time.Hour)
 		must(t, try("alice", "sesame", "192.0.2.66"))
 	})

@@ -35,6 +35,9 @@ type MSNConfig struct {
 	Domain        string    `yaml:"domain" doc:"The domain of handles typed without one, and of the helper contact papillon@<domain>."`
 	PublicAddress string    `yaml:"public_address" doc:"The host:port that clients are told to dial for conversations. Empty: the address\nthat the client itself dialled, which suits all but port forwarding."`
 	LoginDomains  []string  `yaml:"login_domains" doc:"Further domains to sign in under, for clients that insist on one: with hotmail.com,\nalice@hotmail.com is alice@<domain>, and bob%matrix.org@hotmail.com is bob@matrix.org."`
+	ReferTo       string    `yaml:"refer_to" doc:"The host:port that clients are sent to when they begin to sign in; it may be this very\nserver. Empty: they are signed in where they are."`
+	Challenge     bool      `yaml:"challenge" doc:"Whether clients of MSNP6 and later are asked CHL after their first CHG. Nobody has to\nanswer, but a wrong answer ends the connection."`
+	WebPage       string    `yaml:"web_page" doc:"The page that clients open where the original service named its own.\nEmpty: http://localhost/."`
 }
 
 // TLSConfig sets up a listener with TLS.

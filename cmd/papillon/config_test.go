@@ -122,6 +122,10 @@ func TestConfigMistakes(t *testing.T) {
 		"msn:\n  domain: a b\n":                     `msn.domain: "a b" is not a domain`,
 		"msn:\n  login_domains: [a@b]\n":            `msn.login_domains: "a@b" is not a domain`,
 		"msn:\n  public_address: msn.example.org\n": `msn.public_address: "msn.example.org" is not of the form host:port`,
+		"msn:\n  refer_to: msn.example.org\n":       `msn.refer_to: "msn.example.org" is not of the form host:port`,
+		"msn:\n  web_page: example.org\n":           `msn.web_page: "example.org" is not a URL like http://www.example.org/`,
+		"msn:\n  web_page: http://a/b c\n":          `msn.web_page: "http://a/b c" has blanks`,
+		"msn:\n  challenge: perhaps\n":              `msn.challenge: "perhaps" is neither true nor false`,
 		"msn:\n  tls: {listen: 127.0.0.1:1}\n":      `msn.tls: listen, cert and key go together`,
 		"store:\n  key: \"\"\n":                     `store.key: a file must be named`,
 		"matrix:\n  homeserver_url: matrix.org\n":   `matrix.homeserver_url: "matrix.org" is not a URL like http://127.0.0.1:8008`,
@@ -226,6 +230,8 @@ func TestEverySettingCanBeSet(t *testing.T) {
 		switch s.value.Addr().Interface().(type) {
 		case *int:
 			text = "4711"
+		case *bool:
+			text = "true"
 		case *Duration:
 			text = "47m11s"
 		default:

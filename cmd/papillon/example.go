@@ -68,7 +68,7 @@ func yamlValue(v any) (string, error) {
 		return yamlString(v)
 	case Secret:
 		return yamlString(string(v))
-	case int, Duration:
+	case int, bool, Duration:
 		return fmt.Sprint(v), nil
 	case []string:
 		items := make([]string, len(v))

@@ -118,7 +118,8 @@ func (d *daemon) build(ctx context.Context, c *Config) (err error) {
 		SignUp: c.maySignUp, NewPassword: newPassword, ServerAddress: c.MSN.PublicAddress, Log: d.log,
 	})
 	d.server = msnp.New(msnp.Options{
-		Backend: d.gateway, Limits: c.Limits.msnp(), PublicAddress: c.MSN.PublicAddress, Log: d.log,
+		Backend: d.gateway, Limits: c.Limits.msnp(), PublicAddress: c.MSN.PublicAddress,
+		ReferTo: c.MSN.ReferTo, Challenge: c.MSN.Challenge, WebPage: c.MSN.WebPage, Log: d.log,
 	})
 	return nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"io"
@@ -196,5 +197,36 @@ func TestSecondInstallIsRefused(t *testing.T) {
 	after, err := os.ReadFile(filepath.Join(dir, configName))
 	if err != nil || string(after) != string(before) {
 		t.Errorf("the configuration was changed (%v)", err)
+	}
+}
+
+// TestReferral: a server with msn.refer_to sends who begins to sign in there.
+func TestReferral(t *testing.T) {
+	c, _ := install(t, func(c *Config) { c.MSN.ReferTo = "msn.example.org:1863" })
+	stop := startServe(t, c)
+	nc, err := net.Dial("tcp", c.MSN.Listen)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	if err := nc.SetDeadline(time.Now().Add(30 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewReader(nc)
+	for _, step := range [][2]string{
+		{"VER 0 MSNP2", "VER 0 MSNP2"},
+		{"INF 1", "INF 1 MD5"},
+		{"USR 2 MD5 I alice@example.org", "XFR 2 NS msn.example.org:1863"},
+	} {
+		if _, err := nc.Write([]byte(step[0] + "\r\n")); err != nil {
+			t.Fatal(err)
+		}
+		answer, err := lines.ReadString('\n')
+		if err != nil || !strings.HasPrefix(answer, step[1]) {
+			t.Fatalf("%s: got %q (%v), want %s", step[0], answer, err, step[1])
+		}
+	}
+	if err := stop(); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -63,6 +63,11 @@ func (s setting) set(text string) error {
 			return fmt.Errorf("%q is not a whole number", text)
 		}
 		*v = n
+	case *bool:
+		if text != "true" && text != "false" {
+			return fmt.Errorf("%q is neither true nor false", text)
+		}
+		*v = text == "true"
 	case *[]string:
 		*v = strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' })
 	default:

@@ -54,11 +54,22 @@ func (c *Config) checkMSN(bad complaint) {
 	for _, d := range c.MSN.LoginDomains {
 		checkDomain(bad, "msn.login_domains", d)
 	}
-	if a := c.MSN.PublicAddress; a != "" {
-		host, port, err := net.SplitHostPort(a)
-		if err != nil || host == "" || port == "" || strings.ContainsAny(a, " \t\r\n") {
-			bad("msn.public_address", "%q is not of the form host:port", a)
-		}
+	checkHostPort(bad, "msn.public_address", c.MSN.PublicAddress)
+	checkHostPort(bad, "msn.refer_to", c.MSN.ReferTo)
+	checkURL(bad, "msn.web_page", c.MSN.WebPage, "http://www.example.org/")
+	if strings.ContainsAny(c.MSN.WebPage, " \t\r\n") {
+		bad("msn.web_page", "%q has blanks: it is one word of a line to the client", c.MSN.WebPage)
+	}
+}
+
+// checkHostPort wants an address that clients are told to dial, or none.
+func checkHostPort(bad complaint, key, addr string) {
+	if addr == "" {
+		return
+	}
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil || host == "" || port == "" || strings.ContainsAny(addr, " \t\r\n") {
+		bad(key, "%q is not of the form host:port", addr)
 	}
 }
 
