@@ -49,6 +49,7 @@ type pendingOrder struct {
 	done     func(error) // may be nil
 	tries    int
 	after    time.Time // not to be tried before
+	hold     time.Time // not even when the network is back
 	noticed  bool      // its writer was told that it waits
 	executed bool      // accepted or given up; only the store has it still
 }
@@ -96,19 +97,21 @@ func (o *outbox) add(ctx context.Context, order Order, done func(error)) error {
 	e.ID = id
 	p := &pendingOrder{OutboxEntry: e, done: done}
 	if order.Kind == OrderUnfollow {
-		p.after = e.Created.Add(unfollowHold)
+		p.hold = e.Created.Add(unfollowHold)
+		p.after = p.hold
 	}
 	o.enqueue(p)
 	return nil
 }
 
-// takeBack drops orders to unfollow a contact that still wait, and says whether
-// there were any.
+// takeBack drops orders to unfollow a contact that were not tried yet, and says
+// whether there were any. The network may have carried out one that was tried,
+// even if its answer was lost.
 func (o *outbox) takeBack(ctx context.Context, contact RemoteID) (any bool, err error) {
 	o.mu.Lock()
 	var dropped []*pendingOrder
 	for _, p := range o.queue {
-		if p.Order.Kind == OrderUnfollow && p.Order.Chat.Contact == contact && !p.executed && time.Now().Before(p.after) {
+		if p.Order.Kind == OrderUnfollow && p.Order.Chat.Contact == contact && !p.executed && time.Now().Before(p.hold) {
 			p.executed = true // nothing is left to do but to remove it
 			dropped = append(dropped, p)
 		}
@@ -159,12 +162,12 @@ func (o *outbox) nudge() {
 	}
 }
 
-// retryNow has everything tried at once: the network is back.
+// retryNow has everything tried at once that failed before: the network is back.
 func (o *outbox) retryNow() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, p := range o.queue {
-		p.after = time.Time{}
+		p.after = p.hold
 	}
 	o.nudge()
 }

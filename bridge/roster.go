@@ -125,7 +125,7 @@ func (l *link) compare(ctx context.Context, u *user, entry RosterEntry) (changes
 	case !entry.Watches && on(msnp.Reverse) && on(msnp.Allow) && !entry.Contact.Room:
 		changes = append(changes, listing{list: msnp.Reverse, contact: contact})
 	}
-	if e := u.lists[msnp.Forward].find(contact.Handle); e != nil && entry.Contact.Name != "" && e.Name != entry.Contact.Name {
+	if e := u.lists[msnp.Forward].find(contact.Handle); e != nil && entry.Contact.Name != "" && e.Name != entry.Contact.Name && !l.outbox.has(OrderRenameContact, contact.ID) {
 		u.owner.post(func() { u.contactRenamed(contact.Handle, entry.Contact.Name) })
 	}
 	return changes, nil

@@ -1,0 +1,75 @@
+package bridge_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"papillon/bridge"
+	"papillon/bridge/fake"
+	"papillon/msnp"
+)
+
+// A contact that is removed and added for the sake of its name stays followed,
+// even when the network comes back in between.
+func TestRenamedWhileTheNetworkComesBack(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.net.SetRoster(alice, entry("bob@fake.test", "Bob", true))
+		a := open(t, w.g, alice, msnp.Online)
+		a.properties()
+		must(t, a.session.RemoveContact(t.Context(), msnp.Forward, "bob@fake.test", func(msnp.ListChange) {}))
+		must(t, w.net.Down("restarted"))
+		must(t, w.net.Up())
+		<-time.After(time.Second)
+		must(t, a.add(msnp.Forward, "bob@fake.test"))
+		<-time.After(time.Minute)
+		if slices.ContainsFunc(w.net.Calls(), func(c fake.Call) bool { return c.Method == fake.Unfollow }) {
+			t.Error("the network was told to unfollow")
+		}
+		a.session.Close()
+	}, fake.Social())
+}
+
+// An order to unfollow that was tried may have been carried out: who is added
+// then is followed again.
+func TestAddedAfterAFailedUnfollow(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.net.SetRoster(alice, entry("bob@fake.test", "Bob", true))
+		a := open(t, w.g, alice, msnp.Online)
+		a.properties()
+		must(t, w.net.Down("cut off"))
+		must(t, a.session.RemoveContact(t.Context(), msnp.Forward, "bob@fake.test", func(msnp.ListChange) {}))
+		w.called(fake.Unfollow, func(c fake.Call) bool { return c.ID == "bob@fake.test" })
+		must(t, a.add(msnp.Forward, "bob@fake.test"))
+		must(t, w.net.Up())
+		<-time.After(2 * time.Minute)
+		tried, followed := -1, -1
+		for i, c := range w.net.Calls() {
+			switch c.Method {
+			case fake.Unfollow:
+				tried = i
+			case fake.Follow:
+				followed = i
+			}
+		}
+		if followed < tried {
+			t.Error("the network was not told to follow again")
+		}
+		a.session.Close()
+	}, fake.Social())
+}
+
+// A name that is still on its way to the network is not undone by the old one.
+func TestRosterDoesNotUndoAName(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.net.SetRoster(alice, entry("bob@fake.test", "Bob", true))
+		a := open(t, w.g, alice, msnp.Online)
+		a.properties()
+		must(t, w.net.Down("cut off"))
+		must(t, a.session.Rename(t.Context(), "bob@fake.test", "My friend Bob", func(uint32, msnp.Member) {}))
+		must(t, w.net.Offer(alice, bridge.RosterChanged{Entry: entry("bob@fake.test", "Bob", true)}))
+		<-time.After(time.Second)
+		wantList(t, a.properties(), msnp.Forward, "bob@fake.test=My friend Bob")
+		a.session.Close()
+	}, fake.Social())
+}
