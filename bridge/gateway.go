@@ -356,7 +356,7 @@ func (g *Gateway) closeLinks(h Handle, keep func(*link) bool) {
 		if u != nil {
 			u.owner.post(func() { u.linkClosed(l) })
 		}
-		l.outbox.stop()
+		l.outbox.close()
 		l.presence.finish()
 		if err := l.account.Close(); err != nil {
 			l.log.Warn().Err(err).Msg("Cannot close an identity")
