@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -155,21 +156,34 @@ func (g *Gateway) accountChanged(ctx context.Context, c AccountChange) {
 	if c.Kind == PasswordRevoked {
 		return
 	}
-	g.closeLinks(c.Handle)
 	if c.Kind == AccountRemoved {
+		g.closeLinks(c.Handle, func(*link) bool { return false })
 		g.forgetAccount(ctx, c.Handle)
 		return
 	}
-	account, err := g.Storage.Account(ctx, c.Handle)
-	if errors.Is(err, ErrNoAccount) {
-		return // removed since; that change comes next
-	}
-	if err == nil {
-		err = g.openLinks(ctx, account)
-	}
-	if err != nil {
+	if err := g.reopenLinks(ctx, c.Handle); err != nil {
 		log.Error().Err(err).Msg("Cannot open the account's networks; they are tried again at the next start")
 	}
+}
+
+// reopenLinks closes those of an account's identities that are not as they are
+// stored, and opens what is then missing. The others go on: while one is closed
+// its network may have nobody to give a message to.
+func (g *Gateway) reopenLinks(ctx context.Context, h Handle) error {
+	account, err := g.Storage.Account(ctx, h)
+	if errors.Is(err, ErrNoAccount) {
+		g.closeLinks(h, func(*link) bool { return false })
+		return nil // removed since; that change comes next
+	}
+	if err != nil {
+		return err
+	}
+	identities, err := g.Storage.Identities(ctx, h)
+	if err != nil {
+		return err
+	}
+	g.closeLinks(h, func(l *link) bool { return l.login.same(loginOf(account, l.network.Name(), identities)) })
+	return g.openLinks(ctx, account)
 }
 
 // forgetAccount takes a removed account off the RL of those who are signed in;
@@ -264,12 +278,10 @@ func (g *Gateway) openLinks(ctx context.Context, a AccountRecord) error {
 		return err
 	}
 	for _, n := range g.Networks {
-		login := Login{Account: a.Handle, Name: a.Name}
-		for _, id := range identities {
-			if id.Network == n.Name() {
-				login.Kind, login.ID, login.Credentials = id.Kind, id.ID, id.Credentials
-			}
+		if g.linkOf(a.Handle, n.Name()) != nil {
+			continue
 		}
+		login := loginOf(a, n.Name(), identities)
 		if err := g.openLink(ctx, n, login); err != nil {
 			// One account that cannot be opened must not keep the others away.
 			g.Log.Error().Err(err).Str("handle", string(a.Handle)).Str("network", n.Name()).Msg("Cannot open an identity")
@@ -278,9 +290,27 @@ func (g *Gateway) openLinks(ctx context.Context, a AccountRecord) error {
 	return nil
 }
 
+// loginOf is the identity of an account on a network.
+func loginOf(a AccountRecord, network string, identities []IdentityRecord) Login {
+	login := Login{Account: a.Handle, Name: a.Name}
+	for _, id := range identities {
+		if id.Network == network {
+			login.Kind, login.ID, login.Credentials = id.Kind, id.ID, id.Credentials
+		}
+	}
+	return login
+}
+
+// same says whether two logins are one identity; the name does not matter, of
+// which an open account is told.
+func (a Login) same(b Login) bool {
+	return a.Account == b.Account && a.Kind == b.Kind && a.ID == b.ID && bytes.Equal(a.Credentials, b.Credentials)
+}
+
 // openLink opens one identity.
 func (g *Gateway) openLink(ctx context.Context, n Network, login Login) error {
 	l := newLink(g, n, login.Account)
+	l.login = login
 	account, err := n.Open(ctx, login, l)
 	if errors.Is(err, ErrNotLinked) {
 		return nil
@@ -294,7 +324,9 @@ func (g *Gateway) openLink(ctx context.Context, n Network, login Login) error {
 		return errors.Join(err, account.Close())
 	}
 	g.mu.Lock()
-	g.links[login.Account] = append(slices.Clip(g.links[login.Account]), l) // others hold the old slice
+	all := append(slices.Clip(g.links[login.Account]), l) // others hold the old slice
+	slices.SortFunc(all, func(x, y *link) int { return slices.Index(g.Networks, x.network) - slices.Index(g.Networks, y.network) })
+	g.links[login.Account] = all
 	u := g.users[login.Account]
 	g.mu.Unlock()
 	if u != nil {
@@ -303,18 +335,28 @@ func (g *Gateway) openLink(ctx context.Context, n Network, login Login) error {
 	return nil
 }
 
-// closeLinks closes an account's identities.
-func (g *Gateway) closeLinks(h Handle) {
+// closeLinks closes an account's identities, but for those to keep.
+func (g *Gateway) closeLinks(h Handle, keep func(*link) bool) {
 	g.mu.Lock()
-	links := g.links[h]
-	delete(g.links, h)
+	var links, kept []*link
+	for _, l := range g.links[h] {
+		if keep(l) {
+			kept = append(kept, l)
+		} else {
+			links = append(links, l)
+		}
+	}
+	g.links[h] = kept
+	if len(kept) == 0 {
+		delete(g.links, h)
+	}
 	u := g.users[h]
 	g.mu.Unlock()
 	for _, l := range links {
 		if u != nil {
 			u.owner.post(func() { u.linkClosed(l) })
 		}
-		l.outbox.stop()
+		l.outbox.close()
 		l.presence.finish()
 		if err := l.account.Close(); err != nil {
 			l.log.Warn().Err(err).Msg("Cannot close an identity")

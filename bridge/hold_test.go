@@ -40,6 +40,7 @@ func TestAddedAfterAFailedUnfollow(t *testing.T) {
 		must(t, w.net.Down("cut off"))
 		must(t, a.session.RemoveContact(t.Context(), msnp.Forward, "bob@fake.test", func(msnp.ListChange) {}))
 		w.called(fake.Unfollow, func(c fake.Call) bool { return c.ID == "bob@fake.test" })
+		<-time.After(100 * time.Millisecond) // it waits for the next attempt
 		must(t, a.add(msnp.Forward, "bob@fake.test"))
 		must(t, w.net.Up())
 		<-time.After(2 * time.Minute)

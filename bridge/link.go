@@ -14,6 +14,7 @@ import (
 
 // link is an account's identity on one network. It implements [Receiver].
 type link struct {
+	login   Login // as it was opened
 	gateway *Gateway
 	owner   Handle // the account
 	network Network

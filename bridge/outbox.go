@@ -41,7 +41,13 @@ type outbox struct {
 	stopped bool
 
 	running sync.WaitGroup // the worker
+
+	adding sync.WaitGroup // orders on their way into the store and the queue
+	closed bool           // no more are taken; guarded by mu
 }
+
+// errIdentityClosed is why an order is not taken.
+var errIdentityClosed = errors.New("the identity on the network was just closed or changed: try again")
 
 // pendingOrder is an order in the queue.
 type pendingOrder struct {
@@ -90,6 +96,14 @@ func (o *outbox) add(ctx context.Context, order Order, done func(error)) error {
 		// The account is in it because some networks have one name space for all.
 		e.MessageID = fmt.Sprintf("papillon-%s-%s", o.link.owner, crand.Text())
 	}
+	o.mu.Lock()
+	if o.closed {
+		o.mu.Unlock()
+		return errIdentityClosed
+	}
+	o.adding.Add(1)
+	o.mu.Unlock()
+	defer o.adding.Done()
 	id, err := o.link.gateway.Storage.OutboxAdd(ctx, e)
 	if err != nil {
 		return fmt.Errorf("store order: %w", err)
@@ -191,6 +205,17 @@ func (o *outbox) waiting() int {
 		}
 	}
 	return n
+}
+
+// close is stop for an identity that another may follow: when it returns every
+// order that was taken is stored, for the next identity to find, and none is taken
+// any more. It waits for storage.
+func (o *outbox) close() {
+	o.stop()
+	o.mu.Lock()
+	o.closed = true
+	o.mu.Unlock()
+	o.adding.Wait()
 }
 
 // work carries out orders until none is left.
