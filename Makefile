@@ -13,9 +13,11 @@ NETWORK  ?= matrix
 build: compiler ## build ./papillon
 	@go build -ldflags '-X main.version=$(VERSION)' -o papillon ./cmd/papillon
 
+# One package at a time: several start servers of their own, which are slow to
+# answer when they share two cores with everything else.
 test: compiler dendrite xmpp-servers ## run all tests, with the race detector and real servers
 	@echo 'Running the tests; the first run compiles SQLite for the race detector, about two minutes.'
-	go test -race -shuffle=on -timeout 30m ./...
+	go test -race -shuffle=on -timeout 45m -p 1 ./...
 
 dendrite: $(DENDRITE) ## build the homeserver that tests and demo run
 

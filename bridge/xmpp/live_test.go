@@ -126,7 +126,7 @@ func live(t *testing.T, s *xmpptest.Server, kind, name string, memory bridge.Mem
 }
 
 func testContext(t *testing.T) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), 40*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
 	t.Cleanup(cancel)
 	return ctx
 }
@@ -141,7 +141,7 @@ func must(t *testing.T, errs ...error) {
 // await returns the next event of type T that fits, and drops all before it.
 func await[T bridge.Event](t *testing.T, in *inbox, what string, fits func(T) bool) T {
 	t.Helper()
-	timeout := time.After(10 * time.Second)
+	timeout := time.After(40 * time.Second)
 	var others []string
 	for {
 		select {

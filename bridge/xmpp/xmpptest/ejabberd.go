@@ -35,6 +35,8 @@ acl:
   local: {user_regexp: ""}
 access_rules:
   local: {allow: local}
+shaper_rules:
+  max_user_offline_messages: 100000
 listen:
   - {port: {{.Client}}, ip: "127.0.0.1", module: ejabberd_c2s, starttls_required: true, max_stanza_size: 262144}
   - {port: {{.DirectTLS}}, ip: "127.0.0.1", module: ejabberd_c2s, tls: true, max_stanza_size: 262144}
