@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"time"
 
 	"maunium.net/go/mautrix"
 	"maunium.net/go/mautrix/event"
@@ -114,7 +115,7 @@ func TestContactWhoLeavesGetsANewRoom(t *testing.T) {
 func TestGhostThatWasRemovedTakesANewRoom(t *testing.T) {
 	g := shared.gateway(t)
 	alice, bob := g.user("alice"), shared.person(t, "bob")
-	room := ruled(t, alice, bob)
+	room := ruled(t, g, alice, bob)
 	alice.say("1", "one", bob.UserID)
 	if _, err := bob.WaitText(patient(t), alice.user, "one"); err != nil {
 		t.Fatal(err)
@@ -137,7 +138,7 @@ func TestGhostThatWasRemovedTakesANewRoom(t *testing.T) {
 }
 
 // ruled makes a direct room in which only bob has rights, and brings alice in.
-func ruled(t *testing.T, alice *user, bob *matrixtest.Person) id.RoomID {
+func ruled(t *testing.T, g *gateway, alice *user, bob *matrixtest.Person) id.RoomID {
 	t.Helper()
 	resp, err := bob.CreateRoom(patient(t), &mautrix.ReqCreateRoom{
 		Preset: "private_chat", IsDirect: true, Invite: []id.UserID{alice.user},
@@ -148,13 +149,21 @@ func ruled(t *testing.T, alice *user, bob *matrixtest.Person) id.RoomID {
 	if _, err := bob.WaitMember(patient(t), resp.RoomID, alice.user, event.MembershipJoin); err != nil {
 		t.Fatal(err)
 	}
+	// The homeserver tells of the join before the gateway knows that it worked.
+	for deadline := patient(t); alice.room(g, bob.UserID) != resp.RoomID; {
+		select {
+		case <-time.After(20 * time.Millisecond):
+		case <-deadline.Done():
+			t.Fatal("the room does not become bob's")
+		}
+	}
 	return resp.RoomID
 }
 
 func TestGhostThatMayNotSpeakTakesANewRoom(t *testing.T) {
 	g := shared.gateway(t)
 	alice, bob := g.user("alice"), shared.person(t, "bob")
-	room := ruled(t, alice, bob)
+	room := ruled(t, g, alice, bob)
 	var levels event.PowerLevelsEventContent
 	if err := bob.StateEvent(patient(t), room, event.StatePowerLevels, "", &levels); err != nil {
 		t.Fatal(err)
