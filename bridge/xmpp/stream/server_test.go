@@ -16,7 +16,7 @@ import (
 )
 
 // patience bounds everything that a test waits for.
-const patience = 60 * time.Second
+const patience = 3 * time.Minute
 
 // servers are the real ones that the tests of this package share, by kind. A
 // test that stops or changes one starts its own.
