@@ -50,6 +50,9 @@ func (s *Store) write(ctx context.Context, f func(context.Context) error) error 
 	if ctx.Value(insideKey{}) == s {
 		return s.savepoint(ctx, f)
 	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	c := &change{ctx: ctx, f: f, done: make(chan struct{})}
 	w := &s.writer
 	w.mu.Lock()
@@ -138,8 +141,8 @@ func (s *Store) commit(changes []*change) {
 
 // run makes one change.
 func (s *Store) run(ctx context.Context, c *change) error {
-	if !c.begin() {
-		return c.ctx.Err()
+	if err := c.ctx.Err(); err != nil || !c.begin() {
+		return err
 	}
 	return c.f(ctx)
 }
