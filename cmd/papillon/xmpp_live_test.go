@@ -31,7 +31,7 @@ func eachVillage(t *testing.T, test func(*testing.T, context.Context, *village))
 	for _, kind := range xmpptest.Kinds() {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
-			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+			ctx, cancel := context.WithTimeout(t.Context(), 6*time.Minute)
 			t.Cleanup(cancel)
 			test(t, ctx, newVillage(t, ctx, kind))
 		})
