@@ -142,7 +142,7 @@ func (v *village) bobReadsNext(t *testing.T, ctx context.Context, want string) {
 		t.Fatal(err)
 	}
 	if evt.Body() != want {
-		t.Fatalf("bob reads %q, want %q", evt.Body(), want)
+		t.Fatalf("bob reads %q, want %q: %+v", evt.Body(), want, evt)
 	}
 }
 

@@ -295,7 +295,11 @@ func (l *throughComponent) run(ctx context.Context, work string, n int, perSecon
 	l.taken = times{}
 	l.count.Store(0)
 	l.want.Store(int64(n))
-	return measured(l.papillon, work, &l.taken, func() (int, error) {
+	before, err := cpuOf(l.prosody.PID())
+	if err != nil {
+		return row{}, err
+	}
+	r, err := measured(l.papillon, work, &l.taken, func() (int, error) {
 		group, writing := errgroup.WithContext(ctx)
 		const writers = componentFars
 		began := time.Now()
@@ -326,6 +330,12 @@ func (l *throughComponent) run(ctx context.Context, work string, n int, perSecon
 			return 0, ctx.Err()
 		}
 	})
+	if err != nil {
+		return row{}, err
+	}
+	after, err := cpuOf(l.prosody.PID())
+	r.note = fmt.Sprintf("Prosody's CPU each %v", short((after-before)/time.Duration(n)))
+	return r, err
 }
 
 // benchComponent measures messages through the component, as fast as they go and
