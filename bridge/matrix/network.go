@@ -24,6 +24,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -221,8 +222,16 @@ func (o *Options) fill() {
 // Name implements [bridge.Network].
 func (n *Network) Name() string { return Name }
 
-// ParseContact implements [bridge.Network].
+// ParseContact implements [bridge.Network]. It also reads the addresses and ids of
+// rooms, and links to either.
 func (n *Network) ParseContact(address string) (bridge.RemoteID, bool) {
+	address = strings.TrimSpace(address)
+	if room, ok := parseAddress(address); ok {
+		return room, true
+	}
+	if uri, err := id.ParseMatrixURIOrMatrixToURL(address); err == nil {
+		address = string(uri.UserID())
+	}
 	user, ok := n.ghosts.parseContact(address)
 	return bridge.RemoteID(user), ok
 }

@@ -221,7 +221,7 @@ func (p *person) Follow(ctx context.Context, contact bridge.Contact) error {
 // left.
 func (p *person) Unfollow(ctx context.Context, contact bridge.RemoteID) error {
 	if isRoom(contact) {
-		return p.leave(ctx, id.RoomID(contact))
+		return p.Leave(ctx, contact)
 	}
 	user := userOf(contact)
 	if err := p.remember(ctx, memoryUnlisted+string(user), "1"); err != nil {
@@ -239,6 +239,3 @@ func (p *person) Unfollow(ctx context.Context, contact bridge.RemoteID) error {
 	p.mu.Unlock()
 	return nil
 }
-
-// isRoom says whether an id is a room's.
-func isRoom(remote bridge.RemoteID) bool { return len(remote) > 0 && remote[0] == '!' }

@@ -29,8 +29,12 @@ func (a *account) Send(ctx context.Context, message bridge.Outgoing) error {
 	if err := a.ensureReady(ctx); err != nil {
 		return a.sendError(err)
 	}
-	if group := id.RoomID(message.Chat.Group); group != "" {
-		err := a.put(ctx, group, message)
+	if message.Chat.Group != "" {
+		group, err := a.groupRoom(ctx, message.Chat.Group)
+		if err != nil {
+			return a.sendError(err)
+		}
+		err = a.put(ctx, group, message)
 		if forbidden(err) && a.join(ctx, group) == nil {
 			err = a.put(ctx, group, message)
 		}
@@ -118,20 +122,26 @@ func (a *account) comeBack(ctx context.Context, room id.RoomID, contact id.UserI
 	return slices.Contains(others, contact), err
 }
 
+// roomOf returns the room of a chat; ok is false if there is none yet.
+func (a *account) roomOf(ctx context.Context, chat bridge.Chat) (room id.RoomID, ok bool, err error) {
+	if chat.Group != "" {
+		room, err = a.groupRoom(ctx, chat.Group)
+		return room, err == nil, err
+	}
+	stored, ok, err := a.network.options.Chats.DirectChat(ctx, a.owner, Name, chat.Contact)
+	if err != nil {
+		return "", false, fmt.Errorf("find the room of %s: %w", chat.Contact, err)
+	}
+	return id.RoomID(stored), ok, nil
+}
+
 // Typing implements [bridge.Typist]. It never makes a room.
 func (a *account) Typing(ctx context.Context, chat bridge.Chat, typing bool) error {
-	room := id.RoomID(chat.Group)
-	if room == "" {
-		stored, ok, err := a.network.options.Chats.DirectChat(ctx, a.owner, Name, chat.Contact)
-		if err != nil {
-			return fmt.Errorf("find the room of %s: %w", chat.Contact, err)
-		}
-		if !ok {
-			return nil
-		}
-		room = id.RoomID(stored)
+	room, ok, err := a.roomOf(ctx, chat)
+	if err != nil || !ok {
+		return err
 	}
-	err := a.network.call(ctx, func(ctx context.Context) error {
+	err = a.network.call(ctx, func(ctx context.Context) error {
 		_, err := a.client.UserTyping(ctx, room, typing, typingTimeout)
 		return err
 	})
