@@ -100,32 +100,26 @@ func (g *Gateway) enter(u *user) (earlier *user, err error) {
 
 // load reads what is stored for the user. Owned, and with the lock held.
 func (u *user) load(ctx context.Context) error {
-	storage := u.gateway.Storage
-	account, err := storage.Account(ctx, u.handle)
+	b, err := u.gateway.Storage.Belongings(ctx, u.handle)
 	if err != nil {
-		return fmt.Errorf("read account: %w", err)
+		return fmt.Errorf("read account and lists: %w", err)
 	}
-	u.name, u.prompt, u.privacy, u.serial = account.Name, account.Prompt, account.Privacy, account.Serial
-	lists, err := storage.Lists(ctx, u.handle)
-	if err != nil {
-		return fmt.Errorf("read lists: %w", err)
-	}
-	for list, members := range lists {
+	u.name, u.prompt, u.privacy, u.serial = b.Name, b.Prompt, b.Privacy, b.Serial
+	for list, members := range b.Lists {
 		u.lists[list] = newRoll(members)
 	}
-	if len(u.gateway.Networks) > 0 && len(u.lists[msnp.Forward].entries) > 0 {
-		contacts, err := storage.ListedContacts(ctx, u.handle, msnp.Forward)
-		if err != nil {
-			return fmt.Errorf("read contacts: %w", err)
-		}
+	if len(b.Contacts) > 0 {
 		for _, e := range u.lists[msnp.Forward].entries {
-			if c, ok := contacts[e.Handle]; ok {
+			if c, ok := b.Contacts[e.Handle]; ok {
 				e.remote = u.remoteOf(c)
 			}
 		}
 	}
 	for _, l := range u.links {
 		u.followAll(l)
+	}
+	if !b.Waiting {
+		return nil
 	}
 	return u.loadArrivals(ctx)
 }
