@@ -26,7 +26,8 @@ const maxMistakes = 32
 const lingerTime = 2 * time.Second
 
 // conn is one client connection. Its reader goroutine runs serve and all
-// handlers; the fields without a lock belong to it.
+// handlers; the fields without a lock belong to it, or to the one that has taken
+// its place.
 type conn struct {
 	server *Server
 	nc     net.Conn
@@ -91,23 +92,47 @@ func (c *conn) log(level zerolog.Level) *zerolog.Event {
 // errEnd ends a connection in good order: what was sent is still written.
 var errEnd = errors.New("connection ends")
 
-// serve reads and handles commands until the connection ends.
+// serve runs a new connection.
 func (c *conn) serve() {
-	defer c.close()
+	if limit := c.server.options.Limits.Unauthenticated; limit > 0 {
+		c.setReadDeadline(time.Now().Add(limit))
+	}
+	c.proceed()
+}
+
+// await goes on with a connection from which nothing has come for now. It is to run
+// on a new goroutine: one that has handled commands has a stack of at least
+// twice the size, and most connections are idle most of the time.
+func (c *conn) await() {
+	_ = c.reader.Await() // an error comes again with the next read
+	c.proceed()
+}
+
+// proceed handles commands until the connection ends, or until a notification
+// connection has nothing more to say; then another goroutine awaits what comes.
+func (c *conn) proceed() {
+	idle := false
+	defer func() {
+		if !idle {
+			c.close()
+			c.server.dismiss(c)
+		}
+	}()
 	defer func() {
 		if cause := recover(); cause != nil {
 			c.log(zerolog.ErrorLevel).Interface("panic", cause).Bytes("stack", debug.Stack()).Msg("Handler panicked; connection dropped")
 		}
 	}()
-	if limit := c.server.options.Limits.Unauthenticated; limit > 0 {
-		c.setReadDeadline(time.Now().Add(limit))
-	}
 	for {
 		err := c.serveCommand()
 		if c.sb == nil { // hardly any command that the others send needs one
 			c.life.rest()
 		}
 		switch {
+		case err == nil && c.ns != nil && c.reader.Buffered() == 0:
+			idle = true
+			go c.await() // which the connection belongs to now
+			return
 		case err == nil:
 		case errors.Is(err, errEnd), c.out.ending() && !errors.Is(err, os.ErrDeadlineExceeded):
 			c.leave() // nobody is to wait for a client that lingers

@@ -184,6 +184,7 @@ func (d *daemon) run(ctx context.Context) error {
 	}
 	group.Go(func() error { return d.gateway.Run(running) })
 	group.Go(func() error { return d.prune(running) })
+	group.Go(func() error { return returnMemory(running) })
 	var network sync.WaitGroup
 	run := func(name string, f func(context.Context) error) {
 		network.Go(func() {

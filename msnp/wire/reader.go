@@ -106,6 +106,17 @@ func (r *Reader) ReadLine() ([]string, error) {
 	}
 }
 
+// Await waits until something has come from the connection, where nothing is
+// buffered. It calls few functions, so that a goroutine that waits here needs little
+// stack. The errors are those of [Reader.ReadLine], which returns them again.
+func (r *Reader) Await() error {
+	if r.broken != nil || r.Buffered() > 0 {
+		return r.broken
+	}
+	r.release()
+	return r.fill()
+}
+
 // ReadPayload reads exactly n bytes, the payload that the last line announced.
 // The slice is the caller's. When the connection ends before, the error is
 // [io.ErrUnexpectedEOF], and when it fails, what had come is lost. See also
