@@ -36,7 +36,7 @@ func (a *account) Send(ctx context.Context, m bridge.Outgoing) error {
 	if isOccupant(person) {
 		s.Children = append(s.Children, stream.NewElement(nsMUCUser, "x"))
 	} else {
-		s.Children = append(s.Children, stream.NewElement(nsReceipts, "request"), stream.NewElement(nsMarkers, "markable"))
+		s.Children = append(s.Children, stream.NewElement(nsReceipts, "request"))
 	}
 	err = a.port.deliver(ctx, s)
 	if errors.Is(err, stream.ErrBounced) && s.To != string(person) && isAway(err) {
