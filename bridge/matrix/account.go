@@ -2,10 +2,9 @@ package matrix
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net/http"
 	"sync"
+	"sync/atomic"
 
 	"github.com/rs/zerolog"
 	"maunium.net/go/mautrix"
@@ -14,11 +13,14 @@ import (
 	"papillon/bridge"
 )
 
-// account is an MSN user on Matrix: so far always a ghost. What depends on how
-// the account exists there is the client it acts through and its preparation;
+// account is an MSN user on Matrix, as a ghost or as a [person]. What depends on
+// how the account exists there is the client it acts through and its nature;
 // everything else is the same for every kind.
 type account struct {
 	network *Network
+	nature  nature
+	pushed  bool         // the homeserver pushes the events of its rooms
+	busy    *atomic.Bool // the homeserver knows the presence "busy"
 	owner   bridge.Handle
 	user    id.UserID
 	client  *mautrix.Client
@@ -56,26 +58,33 @@ var (
 	_ bridge.Renamer    = (*account)(nil)
 )
 
+// The kinds of identities, as the store and the command line call them.
+const (
+	// KindGhost is an account in the gateway's own namespace.
+	KindGhost = "ghost"
+	// KindOwn is a person's own account on the gateway's homeserver, for which
+	// the gateway acts by its second registration.
+	KindOwn = "own"
+	// KindLogin is a person's own account anywhere, on which the gateway is
+	// logged in.
+	KindLogin = "login"
+)
+
 // openers makes accounts by the kind of their login.
-var openers = map[string]func(*Network, bridge.Login) (id.UserID, *mautrix.Client, error){
-	"":      openGhost,
-	"ghost": openGhost,
+var openers = map[string]func(*Network, bridge.Login, bridge.Receiver) (member, error){
+	"":        openGhost,
+	KindGhost: openGhost,
+	KindOwn:   openOwn,
+	KindLogin: openLogin,
 }
 
-// openGhost checks the id of a ghost, or makes it from the handle.
-func openGhost(n *Network, login bridge.Login) (id.UserID, *mautrix.Client, error) {
-	user := id.UserID(login.ID)
-	if user == "" {
-		var err error
-		if user, err = n.ghosts.idOf(login.Account); err != nil {
-			return "", nil, err
-		}
-	}
-	if !n.ghosts.owns(user) || user == n.ghosts.bot || len(user) > id.UserIDMaxLength {
-		return "", nil, fmt.Errorf("%s cannot be a ghost: its id must be like @%sname:%s", user, n.ghosts.prefix, n.ghosts.domain)
-	}
-	return user, n.client(user), nil
+// member is what an opener makes: an account with what its kind adds to it.
+type member interface {
+	bridge.Account
+	base() *account
 }
+
+func (a *account) base() *account { return a }
 
 // Open implements [bridge.Network]. From then on the events of the account's
 // rooms reach the receiver; all accounts are to be open before the homeserver
@@ -85,13 +94,13 @@ func openGhost(n *Network, login bridge.Login) (id.UserID, *mautrix.Client, erro
 func (n *Network) Open(_ context.Context, login bridge.Login, events bridge.Receiver) (bridge.Account, error) {
 	opener, ok := openers[login.Kind]
 	if !ok {
-		return nil, fmt.Errorf("open %s on Matrix: the kind %q is not known: use ghost", login.Account, login.Kind)
+		return nil, fmt.Errorf("open %s on Matrix: the kind %q is not known: use ghost, own or login", login.Account, login.Kind)
 	}
-	user, client, err := opener(n, login)
+	opened, err := opener(n, login, events)
 	if err != nil {
 		return nil, fmt.Errorf("open %s on Matrix: %w", login.Account, err)
 	}
-	a := n.newAccount(login, user, client, events)
+	a := opened.base()
 	before, err := n.enter(a)
 	if err != nil {
 		a.end()
@@ -102,13 +111,11 @@ func (n *Network) Open(_ context.Context, login bridge.Login, events bridge.Rece
 	}
 	a.work.Go(func() { a.feed.run(a.life, a.events) })
 	a.work.Go(func() { a.tend(a.life) })
-	if state, known := n.reach.now(); known {
-		a.connectionChanged(state)
-	}
-	return a, nil
+	a.nature.opened()
+	return opened, nil
 }
 
-// newAccount makes an account that does nothing yet.
+// newAccount makes an account that does nothing yet, and has no nature.
 func (n *Network) newAccount(login bridge.Login, user id.UserID, client *mautrix.Client, events bridge.Receiver) *account {
 	a := &account{
 		network: n, owner: login.Account, user: user, client: client, events: events, feed: newFeed(),
@@ -132,7 +139,7 @@ func (n *Network) enter(a *account) (before *account, err error) {
 	defer n.mu.Unlock()
 	before = n.accounts[a.user]
 	if before != nil && before.owner != a.owner {
-		return nil, fmt.Errorf("%s is the ghost of %s already: link it with another id", a.user, before.owner)
+		return nil, fmt.Errorf("%s belongs to %s already: link it with another id", a.user, before.owner)
 	}
 	n.accounts[a.user] = a
 	return before, nil
@@ -166,7 +173,7 @@ func (a *account) ID() bridge.RemoteID { return bridge.RemoteID(a.user) }
 // is the choice of some homeservers, still belongs to somebody.
 func (a *account) Lookup(ctx context.Context, contact bridge.RemoteID) (bridge.Contact, error) {
 	user := id.UserID(contact)
-	if checked, ok := a.network.ghosts.parseContact(string(user)); !ok || checked != user {
+	if !a.nature.reaches(user) {
 		return bridge.Contact{}, fmt.Errorf("look up %q: %w", contact, bridge.ErrNoSuchContact)
 	}
 	if err := a.ensureReady(ctx); err != nil {
@@ -210,50 +217,24 @@ func (a *account) setName(ctx context.Context, name string) error {
 	return err
 }
 
-// ensureReady registers the ghost and gives it its name, once in the life of
-// the account and again after the homeserver was away: it may have come back
-// with another database.
+// ensureReady prepares the account, once in its life and again after the
+// homeserver was away.
 func (a *account) ensureReady(ctx context.Context) error {
 	a.preparing.Lock()
 	defer a.preparing.Unlock()
 	a.mu.Lock()
-	ready, name := a.ready, a.name
+	ready := a.ready
 	a.mu.Unlock()
 	if ready {
 		return nil
 	}
-	if err := a.register(ctx); err != nil {
-		return fmt.Errorf("register %s: %w", a.user, err)
-	}
-	if name != "" {
-		var profile *mautrix.RespUserProfile
-		err := a.network.call(ctx, func(ctx context.Context) (err error) {
-			profile, err = a.client.GetProfile(ctx, a.user)
-			return err
-		})
-		if err != nil || profile.DisplayName != name {
-			if err := a.setName(ctx, name); err != nil {
-				return fmt.Errorf("name %s: %w", a.user, err)
-			}
-		}
+	if err := a.nature.prepare(ctx); err != nil {
+		return err
 	}
 	a.mu.Lock()
 	a.ready = true
 	a.mu.Unlock()
 	return nil
-}
-
-// register makes the ghost; one that is there already is as good.
-func (a *account) register(ctx context.Context) error {
-	err := a.network.call(ctx, func(ctx context.Context) error {
-		_, err := a.client.MakeRequest(ctx, http.MethodPost, a.client.BuildClientURL("v3", "register"),
-			&mautrix.ReqRegister[any]{Username: a.user.Localpart(), Type: mautrix.AuthTypeAppservice, InhibitLogin: true}, nil)
-		return err
-	})
-	if err != nil && !errors.Is(err, mautrix.MUserInUse) {
-		return err
-	}
-	return a.network.state.MarkRegistered(ctx, a.user)
 }
 
 // connectionChanged tells the receiver, and takes up the account's own work
@@ -280,7 +261,7 @@ func (a *account) tend(ctx context.Context) {
 	var failures backoff
 	for {
 		pause := a.network.options.RefreshPresence
-		if !a.network.reach.down() {
+		if !a.nature.down() {
 			if err := a.settle(ctx); err != nil && ctx.Err() == nil {
 				a.log.Debug().Err(err).Msg("Account is not ready yet")
 				pause = failures.fail()

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/rs/zerolog"
 	"go.mau.fi/util/retryafter"
 	"maunium.net/go/mautrix"
 	"maunium.net/go/mautrix/id"
@@ -19,20 +18,12 @@ import (
 const maxResponse = 64 << 20
 
 // client makes a client that acts as the user, or as the bot when the user is
-// empty. The library's own log is left off: it has the bodies of requests that
-// failed, and so the texts of messages, at level error.
+// empty.
 func (n *Network) client(user id.UserID) *mautrix.Client {
-	return &mautrix.Client{
-		HomeserverURL:       n.base,
-		UserID:              user,
-		SetAppServiceUserID: user != "",
-		AccessToken:         n.options.Registration.AppToken,
-		UserAgent:           "papillon",
-		StateStore:          n.state,
-		Log:                 zerolog.Nop(),
-		Client:              n.http,
-		ResponseSizeLimit:   maxResponse,
-	}
+	client := newClient(n.base, n.http)
+	client.UserID, client.SetAppServiceUserID = user, user != ""
+	client.AccessToken, client.StateStore = n.options.Registration.AppToken, n.state
+	return client
 }
 
 // call makes one request, once and bounded in time, and tells the watch over

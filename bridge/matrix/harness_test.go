@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -50,6 +51,7 @@ func TestMain(m *testing.M) {
 type world struct {
 	*matrixtest.Server
 	registration *appservice.Registration
+	puppets      *appservice.Registration
 	dir          string
 	listener     *http.Server
 	address      string
@@ -112,7 +114,7 @@ func newListener() (*world, error) {
 			return nil, err
 		}
 	}
-	w.registration = reg
+	w.registration, w.puppets = reg, puppet
 	return w, nil
 }
 
@@ -191,8 +193,8 @@ type gateway struct {
 func (w *world) gateway(t *testing.T, change ...func(*Options)) *gateway {
 	t.Helper()
 	options := Options{
-		HomeserverURL: w.url(), Domain: matrixtest.Domain, Registration: w.registration,
-		AccountDomain: "msn.test", StateDB: newDB(t), Chats: newMemoryChats(),
+		HomeserverURL: w.url(), Domain: matrixtest.Domain, Registration: w.registration, Puppets: w.puppets,
+		AccountDomain: "msn.test", StateDB: newDB(t), Chats: newMemoryChats(), Memory: newMemory(),
 		Log: testLog(t), PollPresence: 200 * time.Millisecond, ProbeInterval: 200 * time.Millisecond,
 	}
 	for _, f := range change {
@@ -207,7 +209,10 @@ func (w *world) gateway(t *testing.T, change ...func(*Options)) *gateway {
 	go func() { done <- n.Run(ctx) }()
 	t.Cleanup(func() {
 		w.handler.Store(nil)
-		for _, a := range n.open() {
+		n.mu.RLock()
+		accounts := maps.Clone(n.accounts)
+		n.mu.RUnlock()
+		for _, a := range accounts {
 			_ = a.Close()
 		}
 		cancel()

@@ -58,8 +58,14 @@ type Options struct {
 	// StateDB holds the room state, in tables of its own. It must be set; the
 	// caller closes it.
 	StateDB *dbutil.Database
+	// Puppets is the second registration, which the homeserver has loaded as
+	// well; see [NewPuppetRegistration]. Without it there is no [KindOwn].
+	Puppets *appservice.Registration
 	// Chats stores which room belongs to which contact. It must be set.
 	Chats bridge.Chats
+	// Memory stores how far a person's own account has been read. Without it
+	// there is no [KindOwn] and no [KindLogin].
+	Memory bridge.Memory
 	// Log gets what an operator wants to know. Texts of messages never do.
 	Log zerolog.Logger
 	// HTTPClient makes the requests; nil means one of the network's own. It
@@ -170,6 +176,11 @@ func (o Options) check() (*url.URL, error) {
 	if err := checkRegistration(o.Registration); err != nil {
 		return nil, fmt.Errorf("the registration: %w", err)
 	}
+	if o.Puppets != nil {
+		if err := checkRegistration(o.Puppets); err != nil {
+			return nil, fmt.Errorf("the second registration: %w", err)
+		}
+	}
 	probe := "@" + or(o.GhostPrefix, DefaultGhostPrefix) + "x:" + o.Domain
 	for _, ns := range o.Registration.Namespaces.UserIDs {
 		if ok, _ := regexp.MatchString(ns.Regex, probe); ok {
@@ -228,20 +239,26 @@ func (n *Network) Run(ctx context.Context) error {
 	return nil
 }
 
-// account returns the open account of a ghost, nil if there is none.
-func (n *Network) account(ghost id.UserID) *account {
+// account returns the open account that the homeserver pushes events for, nil if
+// there is none of that id.
+func (n *Network) account(user id.UserID) *account {
 	n.mu.RLock()
 	defer n.mu.RUnlock()
-	return n.accounts[ghost]
+	if a := n.accounts[user]; a != nil && a.pushed {
+		return a
+	}
+	return nil
 }
 
-// open returns all open accounts.
+// open returns all open accounts that the homeserver pushes events for.
 func (n *Network) open() []*account {
 	n.mu.RLock()
 	defer n.mu.RUnlock()
 	all := make([]*account, 0, len(n.accounts))
 	for _, a := range n.accounts {
-		all = append(all, a)
+		if a.pushed {
+			all = append(all, a)
+		}
 	}
 	return all
 }

@@ -80,7 +80,7 @@ func (a *account) SetPresence(ctx context.Context, presence bridge.Presence) err
 		a.stopSession()
 	}
 	var err error
-	if !a.network.reach.down() {
+	if !a.nature.down() {
 		if err = a.ensureReady(ctx); err == nil {
 			err = a.writePresence(ctx)
 		}
@@ -113,7 +113,7 @@ func (a *account) writePresence(ctx context.Context) error {
 	a.mu.Lock()
 	presence := a.presence
 	a.mu.Unlock()
-	err := a.putPresence(ctx, presence)
+	err := a.nature.show(ctx, presence)
 	if err != nil {
 		return err
 	}
@@ -129,7 +129,7 @@ func (a *account) putPresence(ctx context.Context, presence bridge.Presence) err
 	body := struct {
 		Presence  event.Presence `json:"presence"`
 		StatusMsg string         `json:"status_msg"`
-	}{toMatrix(presence.Show, a.network.busy.Load()), presence.Text}
+	}{toMatrix(presence.Show, a.busy.Load()), presence.Text}
 	if !visible(presence.Show) {
 		body.StatusMsg = ""
 	}
@@ -137,19 +137,6 @@ func (a *account) putPresence(ctx context.Context, presence bridge.Presence) err
 		_, err := a.client.MakeRequest(ctx, http.MethodPut, a.client.BuildClientURL("v3", "presence", a.user, "status"), &body, nil)
 		return err
 	})
-}
-
-// pollPresence is what a poll says about the user. It never says offline: no
-// poll runs then, because on Dendrite it would make the user offline, and on
-// others online again.
-func (a *account) pollPresence() event.Presence {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	word := toMatrix(a.presence.Show, a.network.busy.Load())
-	if word == event.PresenceOffline {
-		return event.PresenceUnavailable
-	}
-	return word
 }
 
 // watch is what is known of somebody whose presence the user follows.

@@ -35,7 +35,7 @@ func (n *Network) dispatch(ctx context.Context, evt *event.Event) error {
 	case evt.StateKey != nil || n.ghosts.owns(evt.Sender):
 		return nil
 	}
-	message, ok := render(evt)
+	message, ok := decoded(evt)
 	if !ok {
 		return nil
 	}
@@ -65,19 +65,15 @@ func sentAt(evt *event.Event, now time.Time) time.Time {
 }
 
 // message hands a message to the account's receiver.
-func (a *account) message(ctx context.Context, evt *event.Event, message rendering) error {
-	chat, err := a.chatOf(ctx, evt.RoomID, evt.Sender)
+func (a *account) message(ctx context.Context, evt *event.Event, message bridge.MessageReceived) error {
+	chat, err := a.nature.chatOf(ctx, evt.RoomID, evt.Sender)
 	if err != nil {
 		return err
 	}
-	return a.receive(ctx, bridge.MessageReceived{
-		ID:   string(evt.ID),
-		Chat: chat,
-		From: a.contactIn(ctx, evt.RoomID, evt.Sender),
-		Kind: message.kind,
-		Text: message.text,
-		Sent: sentAt(evt, time.Now()),
-	})
+	message.ID, message.Chat = string(evt.ID), chat
+	message.From = a.contactIn(ctx, evt.RoomID, evt.Sender)
+	message.Sent = sentAt(evt, time.Now())
+	return a.receive(ctx, message)
 }
 
 // receive hands an event over. One that the user does not let through is dealt
@@ -286,7 +282,7 @@ func (a *account) typingEvent(ctx context.Context, evt *event.Event) {
 	}
 	now := make(map[id.UserID]bool, len(content.UserIDs))
 	for _, user := range content.UserIDs {
-		if !a.network.ghosts.owns(user) {
+		if !a.nature.self(user) {
 			now[user] = true
 		}
 	}
@@ -311,7 +307,7 @@ func (a *account) typingEvent(ctx context.Context, evt *event.Event) {
 }
 
 func (a *account) typingSeen(ctx context.Context, room id.RoomID, user id.UserID, typing bool) {
-	chat, err := a.chatOf(ctx, room, user)
+	chat, err := a.nature.chatOf(ctx, room, user)
 	if err != nil {
 		a.log.Debug().Err(err).Str("room", string(room)).Msg("Typing in a room that cannot be read")
 		return

@@ -237,11 +237,11 @@ func (a *account) forgetDirectRoom(ctx context.Context, contact id.UserID) error
 	return a.forgetRoom(ctx, id.RoomID(room))
 }
 
-// chatOf returns the chat that a room is, for a message of somebody in it. A
-// room of two is a direct chat and is stored as one, in the place of an earlier
+// chatOf implements [nature]. A room of two is a direct chat and is stored as one, in the place of an earlier
 // one: answers go where the contact wrote last. A room of more is a group, also
 // when it was direct before: what is meant for one must not be read by others.
-func (a *account) chatOf(ctx context.Context, room id.RoomID, sender id.UserID) (bridge.Chat, error) {
+func (g ghost) chatOf(ctx context.Context, room id.RoomID, sender id.UserID) (bridge.Chat, error) {
+	a := g.account
 	others, err := a.others(ctx, room)
 	if err != nil {
 		return bridge.Chat{}, err

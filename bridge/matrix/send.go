@@ -37,15 +37,16 @@ func (a *account) Send(ctx context.Context, message bridge.Outgoing) error {
 		return a.sendError(err)
 	}
 	contact := id.UserID(message.Chat.Contact)
-	if _, ok := a.network.ghosts.parseContact(string(contact)); !ok {
+	if !a.nature.reaches(contact) {
 		return refused(fmt.Errorf("send to %q: it is not an address on Matrix", contact))
 	}
-	return a.sendError(a.sendDirect(ctx, contact, message))
+	return a.sendError(a.nature.sendDirect(ctx, contact, message))
 }
 
-// sendDirect sends to the contact's room. When the ghost may not write to it,
-// it first comes back if it can, and then takes a new one.
-func (a *account) sendDirect(ctx context.Context, contact id.UserID, message bridge.Outgoing) error {
+// sendDirect implements [nature]. When the ghost may not write to the room, it
+// first comes back if it can, and then takes a new one.
+func (g ghost) sendDirect(ctx context.Context, contact id.UserID, message bridge.Outgoing) error {
+	a := g.account
 	room, err := a.directRoom(ctx, contact)
 	if err != nil {
 		return err
@@ -86,7 +87,10 @@ func (a *account) sendError(err error) error {
 // put makes the request. The transaction id is the same at every try, and has
 // the user in it: homeservers keep one list for the whole gateway.
 func (a *account) put(ctx context.Context, room id.RoomID, message bridge.Outgoing) error {
-	content := &event.MessageEventContent{MsgType: event.MsgText, Body: message.Text}
+	content, err := a.encoded(ctx, room, message)
+	if err != nil {
+		return err
+	}
 	extra := mautrix.ReqSendEvent{TransactionID: a.transactionID(message.ID)}
 	if !message.Sent.IsZero() && time.Since(message.Sent) > late {
 		extra.Timestamp = message.Sent.UnixMilli()

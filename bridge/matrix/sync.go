@@ -39,9 +39,16 @@ func ghostFilter() (string, error) {
 	return string(filter), err
 }
 
-// syncLoop polls until the session ends. The position moves on only when
-// everything that came is taken care of.
-func (a *account) syncLoop(ctx context.Context, s *session) {
+// sync implements [nature]. The position moves on only when everything that came
+// is taken care of. Who is not to be seen does not sync.
+func (g ghost) sync(ctx context.Context, s *session) {
+	a := g.account
+	a.mu.Lock()
+	seen := visible(a.presence.Show)
+	a.mu.Unlock()
+	if !seen {
+		return
+	}
 	filter, err := ghostFilter()
 	if err != nil {
 		a.log.Error().Err(err).Msg("Sync filter cannot be made")
@@ -52,7 +59,11 @@ func (a *account) syncLoop(ctx context.Context, s *session) {
 	since := ""
 	defer s.syncing.Store(false)
 	for limit.Wait(ctx) == nil {
-		resp, err := a.poll(ctx, s, since, filter)
+		request := mautrix.ReqSync{Since: since, FilterID: filter}
+		if since != "" {
+			request.Timeout = int(a.network.options.SyncTimeout.Milliseconds())
+		}
+		resp, err := a.poll(ctx, s, request, a.network.options.SyncTimeout+syncGrace)
 		if errors.Is(err, errPollAgain) {
 			continue
 		}
@@ -83,16 +94,13 @@ func (a *account) syncLoop(ctx context.Context, s *session) {
 // out of date.
 var errPollAgain = errors.New("presence has changed")
 
-// poll makes one request. The first one of a session returns at once.
-func (a *account) poll(ctx context.Context, s *session, since, filter string) (*mautrix.RespSync, error) {
+// poll makes one request, which says the user's presence.
+func (a *account) poll(ctx context.Context, s *session, request mautrix.ReqSync, limit time.Duration) (*mautrix.RespSync, error) {
 	select {
 	case <-s.again: // the presence is read below
 	default:
 	}
-	request := mautrix.ReqSync{Since: since, FilterID: filter, SetPresence: a.pollPresence()}
-	if since != "" {
-		request.Timeout = int(a.network.options.SyncTimeout.Milliseconds())
-	}
+	request.SetPresence = a.nature.word()
 	pollCtx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	stop := make(chan struct{})
@@ -107,7 +115,7 @@ func (a *account) poll(ctx context.Context, s *session, since, filter string) (*
 	}()
 	defer func() { close(stop); <-watcher }()
 	var resp *mautrix.RespSync
-	err := a.network.callFor(pollCtx, a.network.options.SyncTimeout+syncGrace, func(ctx context.Context) (err error) {
+	err := a.network.callFor(pollCtx, limit, func(ctx context.Context) (err error) {
 		resp, err = a.client.FullSyncRequest(ctx, request)
 		return err
 	})

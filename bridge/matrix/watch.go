@@ -38,9 +38,7 @@ func (a *account) startSession() {
 	s := &session{end: end, ask: make(chan struct{}, 1), again: make(chan struct{}, 1)}
 	a.session = s
 	s.work.Go(func() { a.watchLoop(ctx, s) })
-	if visible(a.presence.Show) {
-		s.work.Go(func() { a.syncLoop(ctx, s) })
-	}
+	s.work.Go(func() { a.nature.sync(ctx, s) })
 	a.work.Go(s.work.Wait)
 }
 
@@ -75,7 +73,7 @@ func (a *account) watchLoop(ctx context.Context, s *session) {
 			return
 		case <-s.ask:
 		case <-ticker.C:
-			if !a.network.reach.down() {
+			if !a.nature.down() {
 				a.askAll(ctx, a.unsynced(ctx, s))
 			}
 		}

@@ -34,11 +34,14 @@ const (
 )
 
 // serveCmd runs the server.
-type serveCmd struct{ configFlag }
+type serveCmd struct {
+	configFlag
+	Profile string `hidden:"" type:"path" help:"A folder to write profiles into, for those who work on the program."`
+}
 
 // Run implements the command. The first SIGTERM or SIGINT ends it in good order,
 // a second one at once.
-func (cmd serveCmd) Run(io *streams) error {
+func (cmd serveCmd) Run(io *streams) (err error) {
 	c, err := loadConfig(cmd.Config)
 	if err != nil {
 		return err
@@ -46,6 +49,13 @@ func (cmd serveCmd) Run(io *streams) error {
 	log, err := newLog(c.Log, io.err)
 	if err != nil {
 		return configError{err}
+	}
+	if cmd.Profile != "" {
+		stopProfiles, failed := startProfiles(cmd.Profile)
+		if failed != nil {
+			return failed
+		}
+		defer func() { err = errors.Join(err, stopProfiles()) }()
 	}
 	ctx, stop := untilSignal(context.Background())
 	defer stop()

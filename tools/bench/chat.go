@@ -23,11 +23,11 @@ const (
 // way.
 func benchChat(ctx context.Context, o options) ([]row, error) {
 	const pairs = 50
-	each := 1000
+	each := 500
 	if o.quick {
-		each = 100
+		each = 50
 	}
-	return onBoth(ctx, o, population{2 * pairs, 2}, func(ctx context.Context, s *server) (row, error) {
+	return onBoth(ctx, o, population{users: 2 * pairs, group: 2}, func(ctx context.Context, s *server) (row, error) {
 		var taken times
 		var lines []*chatLine
 		clients, err := signInAll(ctx, s, 2*pairs, 8, nil)

@@ -17,8 +17,9 @@ import (
 
 // floor is the server.
 type floor struct {
-	group int // users of a group have each other as contacts
-	addr  string
+	people   population
+	everyone []*floorContact // by number
+	addr     string
 
 	mu       sync.Mutex
 	users    map[string]*floorUser
@@ -28,12 +29,16 @@ type floor struct {
 
 // floorUser is somebody who is signed in.
 type floorUser struct {
-	name string
-	conn net.Conn
-	mu   sync.Mutex // one write at a time
+	handle, name string
+	contacts     []*floorContact
+	conn         net.Conn
+	mu           sync.Mutex // one write at a time
 
-	status string // guarded by floor.mu
+	online bool // guarded by floor.mu
 }
+
+// floorContact is somebody on a list.
+type floorContact struct{ handle, name string }
 
 // floorSession is a switchboard session.
 type floorSession struct {
@@ -51,15 +56,19 @@ type floorConn struct {
 
 // runFloor serves until it is killed.
 func runFloor() error {
-	group, err := strconv.Atoi(os.Getenv("FLOOR_GROUP"))
-	if err != nil {
-		return fmt.Errorf("FLOOR_GROUP: %w", err)
+	var people population
+	if _, err := fmt.Sscan(os.Getenv("FLOOR_PEOPLE"), &people.users, &people.group, &people.star); err != nil {
+		return fmt.Errorf("FLOOR_PEOPLE: %w", err)
 	}
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
-	f := &floor{group: group, addr: ln.Addr().String(), users: make(map[string]*floorUser), sessions: make(map[string]*floorSession)}
+	everyone := make([]*floorContact, people.users)
+	for i := range everyone {
+		everyone[i] = &floorContact{handle(i), "User%20" + strconv.Itoa(i)}
+	}
+	f := &floor{people: people, everyone: everyone, addr: ln.Addr().String(), users: make(map[string]*floorUser), sessions: make(map[string]*floorSession)}
 	fmt.Println(f.addr)
 	for {
 		conn, err := ln.Accept()
@@ -72,7 +81,7 @@ func runFloor() error {
 
 // serve reads one connection.
 func (f *floor) serve(conn net.Conn) {
-	c := &floorConn{floor: f, user: &floorUser{conn: conn, status: "FLN"}, in: bufio.NewReaderSize(conn, 512)}
+	c := &floorConn{floor: f, user: &floorUser{conn: conn}, in: bufio.NewReaderSize(conn, 512)}
 	defer conn.Close()
 	defer c.leave()
 	for {
@@ -111,32 +120,50 @@ var floorCommands = map[string]func(c *floorConn, words []string){
 }
 
 func (c *floorConn) usr(w []string) {
+	u := c.user
 	switch {
 	case w[2] != "MD5":
-		c.user.name = w[2]
+		c.identify(w[2])
 		c.join(w[3])
-		c.user.write("USR %s OK %s %s\r\n", w[1], w[2], w[2])
+		u.write("USR %s OK %s %s\r\n", w[1], u.handle, u.name)
 	case w[3] == "I":
-		c.user.name = w[4]
-		c.user.write("USR %s MD5 S 1013928519.693957190\r\n", w[1])
+		c.identify(w[4])
+		u.write("USR %s MD5 S 1013928519.69395719012345678901\r\n", w[1])
 	default:
+		u.contacts = c.contacts()
 		c.floor.mu.Lock()
-		c.floor.users[c.user.name] = c.user
+		c.floor.users[u.handle] = u
 		c.floor.mu.Unlock()
-		c.user.write("USR %s OK %s %s\r\n", w[1], c.user.name, c.user.name)
+		u.write("USR %s OK %s %s\r\n", w[1], u.handle, u.name)
+		u.write("MSG Hotmail Hotmail %d\r\n%s", len(floorProfile), floorProfile)
 	}
 }
 
-// contacts are the others of the user's group.
-func (c *floorConn) contacts() (all []string) {
-	var me int
-	if _, err := fmt.Sscanf(c.user.name, "user%05d@", &me); err != nil {
-		return nil
+// floorProfile is the message after a sign-in.
+const floorProfile = "MIME-Version: 1.0\r\nContent-Type: text/x-msmsgsprofile; charset=UTF-8\r\n" +
+	"LoginTime: 1013928519\r\nEmailEnabled: 0\r\n\r\n"
+
+// identify says whose connection this is: that of one of the people.
+func (c *floorConn) identify(handle string) {
+	if n := c.floor.numberOf(handle); n >= 0 {
+		c.user.handle, c.user.name = c.floor.everyone[n].handle, c.floor.everyone[n].name
 	}
-	first := me - me%c.floor.group
-	for i := first; i < first+c.floor.group; i++ {
-		if i != me {
-			all = append(all, handle(i))
+}
+
+// numberOf is the number in a handle; -1 if nobody has it.
+func (f *floor) numberOf(handle string) int {
+	n := -1
+	if _, err := fmt.Sscanf(handle, "user%05d@", &n); err != nil || n >= len(f.everyone) {
+		return -1
+	}
+	return n
+}
+
+// contacts are those on the user's lists.
+func (c *floorConn) contacts() (all []*floorContact) {
+	if me := c.floor.numberOf(c.user.handle); me >= 0 {
+		for _, i := range c.floor.people.contacts(me) {
+			all = append(all, c.floor.everyone[i])
 		}
 	}
 	return all
@@ -144,43 +171,48 @@ func (c *floorConn) contacts() (all []string) {
 
 func (c *floorConn) syn(w []string) {
 	var b strings.Builder
-	fmt.Fprintf(&b, "SYN %s 1\r\nGTC %s 1 A\r\nBLP %s 1 AL\r\n", w[1], w[1], w[1])
-	contacts := c.contacts()
+	fmt.Fprintf(&b, "SYN %s 21\r\nGTC %s 21 A\r\nBLP %s 21 AL\r\n", w[1], w[1], w[1])
+	contacts := c.user.contacts
 	for _, list := range [...]string{"FL", "AL", "BL", "RL"} {
 		if list == "BL" || len(contacts) == 0 {
-			fmt.Fprintf(&b, "LST %s %s 1 0 0\r\n", w[1], list)
+			fmt.Fprintf(&b, "LST %s %s 21 0 0\r\n", w[1], list)
 			continue
 		}
-		for i, h := range contacts {
-			fmt.Fprintf(&b, "LST %s %s 1 %d %d %s %s\r\n", w[1], list, i+1, len(contacts), h, h)
+		for i, other := range contacts {
+			fmt.Fprintf(&b, "LST %s %s 21 %d %d %s %s\r\n", w[1], list, i+1, len(contacts), other.handle, other.name)
 		}
 	}
 	c.user.write("%s", b.String())
 }
 
 func (c *floorConn) chg(w []string) {
-	var online []*floorUser
-	f := c.floor
-	f.mu.Lock()
-	first := c.user.status == "FLN"
-	c.user.status = w[2]
-	for _, h := range c.contacts() {
-		if u := f.users[h]; u != nil && u.status != "FLN" {
-			online = append(online, u)
-		}
-	}
-	f.mu.Unlock()
+	was, online := c.goOnline(true)
 	var b strings.Builder
 	fmt.Fprintf(&b, "CHG %s %s\r\n", w[1], w[2])
-	if first {
+	if !was {
 		for _, u := range online {
-			fmt.Fprintf(&b, "ILN %s NLN %s %s\r\n", w[1], u.name, u.name)
+			fmt.Fprintf(&b, "ILN %s NLN %s %s\r\n", w[1], u.handle, u.name)
 		}
 	}
 	c.user.write("%s", b.String())
 	for _, u := range online {
-		u.write("NLN %s %s %s\r\n", w[2], c.user.name, c.user.name)
+		u.write("NLN %s %s %s\r\n", w[2], c.user.handle, c.user.name)
 	}
+}
+
+// goOnline notes whether the user is there, and returns whether he was and which
+// of his contacts are.
+func (c *floorConn) goOnline(online bool) (was bool, others []*floorUser) {
+	f := c.floor
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	was, c.user.online = c.user.online, online
+	for _, other := range c.user.contacts {
+		if u := f.users[other.handle]; u != nil && u.online {
+			others = append(others, u)
+		}
+	}
+	return was, others
 }
 
 // newSession makes a session and the cookie that leads there.
@@ -222,19 +254,19 @@ func (c *floorConn) cal(w []string) {
 	called := c.floor.users[w[2]]
 	c.floor.mu.Unlock()
 	if called != nil {
-		called.write("RNG 1 %s CKI %s %s %s\r\n", c.floor.addr, c.floor.newSession(c.session), c.user.name, c.user.name)
+		called.write("RNG 1 %s CKI %s %s %s\r\n", c.floor.addr, c.floor.newSession(c.session), c.user.handle, c.user.name)
 	}
 }
 
 func (c *floorConn) ans(w []string) {
-	c.user.name = w[2]
+	c.identify(w[2])
 	others := c.join(w[3])
 	for i, u := range others {
-		c.user.write("IRO %s %d %d %s %s\r\n", w[1], i+1, len(others), u.name, u.name)
+		c.user.write("IRO %s %d %d %s %s\r\n", w[1], i+1, len(others), u.handle, u.name)
 	}
 	c.user.write("ANS %s OK\r\n", w[1])
 	for _, u := range others {
-		u.write("JOI %s %s\r\n", c.user.name, c.user.name)
+		u.write("JOI %s %s\r\n", c.user.handle, c.user.name)
 	}
 }
 
@@ -252,16 +284,27 @@ func (c *floorConn) msg(w []string) {
 	c.session.mu.Unlock()
 	for _, u := range members {
 		if u != c.user {
-			u.write("MSG %s %s %d\r\n%s", c.user.name, c.user.name, n, body)
+			u.write("MSG %s %s %d\r\n%s", c.user.handle, c.user.name, n, body)
 		}
 	}
 }
 
-// leave forgets the user of a notification connection.
+// leave forgets the user of a notification connection and tells those who see
+// him.
 func (c *floorConn) leave() {
-	c.floor.mu.Lock()
-	defer c.floor.mu.Unlock()
-	if c.floor.users[c.user.name] == c.user {
-		delete(c.floor.users, c.user.name)
+	f := c.floor
+	f.mu.Lock()
+	known := f.users[c.user.handle] == c.user
+	if known {
+		delete(f.users, c.user.handle)
+	}
+	f.mu.Unlock()
+	if !known {
+		return
+	}
+	if was, others := c.goOnline(false); was {
+		for _, u := range others {
+			u.write("FLN %s\r\n", c.user.handle)
+		}
 	}
 }

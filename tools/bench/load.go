@@ -70,8 +70,11 @@ func (t *times) add(d time.Duration) {
 	t.all = append(t.all, d)
 }
 
-// quantile returns the time that a share of all stays below.
+// quantile returns the time that a share of all stays below; 0 if there are none.
 func (t *times) quantile(q float64) time.Duration {
+	if t == nil {
+		return 0
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if len(t.all) == 0 {
@@ -79,43 +82,4 @@ func (t *times) quantile(q float64) time.Duration {
 	}
 	slices.Sort(t.all)
 	return t.all[min(int(q*float64(len(t.all))), len(t.all)-1)]
-}
-
-// measured runs work and makes a row of it.
-func measured(s *server, work string, taken *times, f func() (count int, err error)) (row, error) {
-	before, err := s.cpu()
-	if err != nil {
-		return row{}, err
-	}
-	began := time.Now()
-	n, err := f()
-	if err != nil {
-		return row{}, err
-	}
-	lasted := time.Since(began)
-	after, err := s.cpu()
-	if err != nil {
-		return row{}, err
-	}
-	return row{
-		work: work, server: s.name, count: n, rate: float64(n) / lasted.Seconds(),
-		p50: taken.quantile(0.5), p99: taken.quantile(0.99), cpu: (after - before) / time.Duration(max(n, 1)),
-	}, nil
-}
-
-// onBoth measures something at the floor and at Papillon, with the same people.
-func onBoth(ctx context.Context, o options, p population, f func(context.Context, *server) (row, error)) (rows []row, err error) {
-	servers, stop, err := startBoth(ctx, o, p)
-	defer stop()
-	if err != nil {
-		return nil, err
-	}
-	for _, s := range servers {
-		r, err := f(ctx, s)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", s.name, err)
-		}
-		rows = append(rows, r)
-	}
-	return rows, nil
 }

@@ -27,6 +27,7 @@ type options struct {
 	idle     int
 	idleFor  time.Duration
 	quick    bool
+	profile  string // a folder for profiles of Papillon; "" for none
 }
 
 // section is one part of the table.
@@ -48,27 +49,24 @@ func sections() []section {
 	}
 }
 
-// row is one line of the table.
-type row struct {
-	work, server string
-	count        int
-	rate         float64 // per second
-	p50, p99     time.Duration
-	cpu          time.Duration // of the server, per operation
-	note         string
-}
+// quickIdle is how long idle clients are watched when it has to be quick.
+const quickIdle = 20 * time.Second
 
 func main() {
 	var o options
 	flag.StringVar(&o.papillon, "papillon", "./papillon", "the program to measure")
 	flag.StringVar(&o.only, "only", "", "sections to run, separated by commas; all if empty")
 	flag.IntVar(&o.idle, "idle", 10000, "how many clients are signed in and idle")
-	flag.DurationVar(&o.idleFor, "idle-for", 20*time.Second, "how long they are watched")
-	flag.BoolVar(&o.quick, "quick", false, "measure a tenth of everything")
+	flag.DurationVar(&o.idleFor, "idle-for", 10*time.Minute, "how long they are watched")
+	flag.BoolVar(&o.quick, "quick", false, "measure a tenth of everything, and watch the idle for 20 seconds at most")
+	flag.StringVar(&o.profile, "profile", "", "a folder to write profiles of Papillon into")
 	floorAddr := flag.Bool("floor", false, "be the floor: serve on a free port and print it")
 	flag.Parse()
 	if *floorAddr {
 		exit(runFloor())
+	}
+	if o.quick {
+		o.idleFor = min(o.idleFor, quickIdle)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
@@ -100,7 +98,7 @@ func run(ctx context.Context, o options) error {
 		}
 		all = append(all, rows...)
 		for _, r := range rows {
-			fmt.Fprintf(os.Stderr, "# %s %s: %d, cpu %v, p50 %v, p99 %v %s\n", r.work, r.server, r.count, r.cpu, r.p50, r.p99, r.note)
+			fmt.Fprintf(os.Stderr, "# %s %s: %d, cpu %v, p50 %v, p99 %v %s\n", r.work, r.server, r.count, r.each(), r.taken.quantile(0.5), r.taken.quantile(0.99), r.note)
 		}
 	}
 	return printTable(all)
@@ -113,16 +111,16 @@ func printTable(rows []row) error {
 	floors := make(map[string]time.Duration)
 	for _, r := range rows {
 		if r.server == floorName {
-			floors[r.work] = r.cpu
+			floors[r.work] = r.each()
 		}
 	}
 	for _, r := range rows {
 		ratio := ""
 		if floor := floors[r.work]; floor > 0 && r.server != floorName {
-			ratio = fmt.Sprintf("%.2f", float64(r.cpu)/float64(floor))
+			ratio = fmt.Sprintf("%.2f", float64(r.each())/float64(floor))
 		}
-		fmt.Fprintf(w, "%s\t%s\t%d\t%.0f\t%s\t%s\t%s\t%s\t%s\n", r.work, r.server, r.count, r.rate,
-			short(r.p50), short(r.p99), short(r.cpu), ratio, r.note)
+		fmt.Fprintf(w, "%s\t%s\t%d\t%.0f\t%s\t%s\t%s\t%s\t%s\n", r.work, r.server, r.count, r.rate(),
+			short(r.taken.quantile(0.5)), short(r.taken.quantile(0.99)), short(r.each()), ratio, r.note)
 	}
 	return w.Flush()
 }

@@ -45,11 +45,11 @@ func (f *fan) saw(e msnptest.Event) bool {
 func benchPresence(ctx context.Context, o options) ([]row, error) {
 	const group = 11
 	const users = 18 * group // 198
-	rounds := 100
+	rounds := 50
 	if o.quick {
-		rounds = 10
+		rounds = 5
 	}
-	return onBoth(ctx, o, population{users, group}, func(ctx context.Context, s *server) (row, error) {
+	return onBoth(ctx, o, population{users: users, group: group}, func(ctx context.Context, s *server) (row, error) {
 		f := &fan{arrived: make(chan struct{}, 1)}
 		clients, err := signInAll(ctx, s, users, 8, func(_ int, opts *msnptest.Options) { opts.Ignore = f.saw })
 		defer closeAll(clients)

@@ -36,16 +36,33 @@ type server struct {
 	addr string
 	cmd  *exec.Cmd
 	dir  string
+	// profile is the folder into which it writes profiles; "" for none.
+	profile string
 }
 
 // population says who there is: users in groups, in which each has all others on
-// FL, AL and RL.
-type population struct{ users, group int }
+// FL, AL and RL. In a star the first of a group has all others, and they have him.
+type population struct {
+	users, group int
+	star         bool
+}
+
+// contacts are those of user i.
+func (p population) contacts(i int) (all []int) {
+	first := i - i%p.group
+	for j := first; j < min(first+p.group, p.users); j++ {
+		if i != j && (!p.star || i == first || j == first) {
+			all = append(all, j)
+		}
+	}
+	return all
+}
 
 // handle names user i.
 func handle(i int) string { return fmt.Sprintf("user%05d@bench.test", i) }
 
-// startBoth starts Papillon and the floor with the same people.
+// startBoth starts the floor and Papillon with the same people; stop ends those
+// that run, and is never nil.
 func startBoth(ctx context.Context, o options, p population) (servers []*server, stop func(), err error) {
 	stop = func() {
 		for _, s := range servers {
@@ -59,10 +76,10 @@ func startBoth(ctx context.Context, o options, p population) (servers []*server,
 	servers = append(servers, floor)
 	s, err := startPapillon(ctx, o, p, nil)
 	if err != nil {
-		stop()
 		return nil, stop, err
 	}
-	return append(servers, s), stop, nil
+	servers = append(servers, s)
+	return servers, stop, nil
 }
 
 // startFloor starts the floor out of this very program.
@@ -72,7 +89,7 @@ func startFloor(ctx context.Context, p population) (*server, error) {
 		return nil, err
 	}
 	cmd := exec.CommandContext(ctx, self, "-floor")
-	cmd.Env = append(os.Environ(), fmt.Sprintf("FLOOR_GROUP=%d", p.group))
+	cmd.Env = append(os.Environ(), fmt.Sprintf("FLOOR_PEOPLE=%d %d %v", p.users, p.group, p.star))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
@@ -82,21 +99,30 @@ func startFloor(ctx context.Context, p population) (*server, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
+	s := &server{name: floorName, cmd: cmd}
 	line, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
+		s.stop()
 		return nil, fmt.Errorf("start the floor: %w", err)
 	}
-	return &server{name: floorName, addr: strings.TrimSpace(line), cmd: cmd}, nil
+	s.addr = strings.TrimSpace(line)
+	return s, nil
 }
 
 // startPapillon starts Papillon on a fresh database; prepare may change it
 // before, and adds to the environment.
-func startPapillon(ctx context.Context, o options, p population, prepare func(dir string, db *store.Store) ([]string, error)) (*server, error) {
+func startPapillon(ctx context.Context, o options, p population, prepare func(dir string, db *store.Store) ([]string, error)) (s *server, err error) {
 	dir, err := os.MkdirTemp("", "papillon-bench-")
 	if err != nil {
 		return nil, err
 	}
-	s := &server{name: papillonName, dir: dir}
+	s = &server{name: papillonName, dir: dir, profile: o.profile}
+	defer func() {
+		if err != nil {
+			s.stop()
+			s = nil
+		}
+	}()
 	program, err := filepath.Abs(o.papillon)
 	if err != nil {
 		return nil, err
@@ -111,7 +137,11 @@ func startPapillon(ctx context.Context, o options, p population, prepare func(di
 	if s.addr, err = freeAddress(); err != nil {
 		return nil, err
 	}
-	s.cmd = exec.CommandContext(ctx, program, "serve", "-c", filepath.Join(dir, "config.yaml"))
+	args := []string{"serve", "-c", filepath.Join(dir, "config.yaml")}
+	if o.profile != "" {
+		args = append(args, "--profile", o.profile)
+	}
+	s.cmd = exec.CommandContext(ctx, program, args...)
 	s.cmd.Env = append(append(os.Environ(),
 		"PAPILLON_MSN_LISTEN="+s.addr, "PAPILLON_LOG_LEVEL=warn",
 		"PAPILLON_LIMITS_CONNECTIONS_PER_ADDRESS=0", "PAPILLON_LIMITS_SIGN_INS_PER_MINUTE=0", "PAPILLON_LIMITS_COMMANDS_PER_SECOND=0",
@@ -154,11 +184,7 @@ func (s *server) fill(ctx context.Context, p population, prepare func(string, *s
 // befriend puts everybody of a group on each other's lists.
 func befriend(ctx context.Context, db *store.Store, p population) error {
 	for i := range p.users {
-		first := i - i%p.group
-		for j := first; j < min(first+p.group, p.users); j++ {
-			if i == j {
-				continue
-			}
+		for _, j := range p.contacts(i) {
 			friend := msnp.Member{Handle: bridge.Handle(handle(j)), Name: "User " + strconv.Itoa(j)}
 			for _, list := range [...]msnp.List{msnp.Forward, msnp.Allow} {
 				if _, _, err := db.AddEntry(ctx, bridge.Handle(handle(i)), list, friend, 0); err != nil {
@@ -197,15 +223,44 @@ func (s *server) awaitListener(ctx context.Context) error {
 	}
 }
 
-// stop ends the process and removes its folder.
+// stop ends the process, if it runs, and removes its folder. One that writes
+// profiles is given the time to.
 func (s *server) stop() {
-	_ = s.cmd.Process.Signal(syscall.SIGKILL) // nothing of it is needed any more
-	_ = s.cmd.Wait()
+	if s.cmd != nil && s.cmd.Process != nil {
+		end := syscall.SIGKILL // nothing of it is needed any more
+		if s.profile != "" {
+			end = syscall.SIGTERM
+		}
+		_ = s.cmd.Process.Signal(end) // may have ended by itself
+		_ = s.cmd.Wait()
+	}
 	if s.dir != "" {
 		if err := os.RemoveAll(s.dir); err != nil {
 			fmt.Fprintln(os.Stderr, "bench:", err)
 		}
 	}
+}
+
+// profileNow has the server write its profile of memory, if it writes profiles,
+// and waits until it has.
+func (s *server) profileNow() error {
+	if s.profile == "" {
+		return nil
+	}
+	last := filepath.Join(s.profile, "goroutine.pprof")
+	if err := os.Remove(last); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	if err := s.cmd.Process.Signal(syscall.SIGUSR1); err != nil {
+		return err
+	}
+	for range 500 {
+		if _, err := os.Stat(last); err == nil {
+			return nil
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	return errors.New("the server wrote no profile")
 }
 
 // clockTick is the unit of /proc/PID/stat on Linux.

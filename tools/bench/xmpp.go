@@ -60,7 +60,7 @@ func benchLogins(ctx context.Context, o options) ([]row, error) {
 	// what the sessions cost.
 	var plain int64
 	for _, prepare := range []func(string, *store.Store) ([]string, error){nil, link} {
-		s, err := startPapillon(ctx, o, population{users, 1}, prepare)
+		s, err := startPapillon(ctx, o, population{users: users, group: 1}, prepare)
 		if err != nil {
 			return nil, err
 		}
@@ -74,7 +74,7 @@ func benchLogins(ctx context.Context, o options) ([]row, error) {
 			continue
 		}
 		rows = append(rows, row{
-			work: "XMPP login session", server: papillonName, count: users, rate: float64(users) / took.Seconds(),
+			work: "XMPP login session", server: papillonName, count: users, lasted: took,
 			note: fmt.Sprintf("%.0f KiB resident each, the MSN session not counted", float64(used-plain)/1024/float64(users)),
 		})
 	}
@@ -161,8 +161,8 @@ type throughComponent struct {
 	clients  []*msnptest.Client
 	chats    []*msnptest.Switchboard // one for each client
 	fars     []*far
-	sent     sync.Map // words to when they were sent
-	taken    times
+	sent     sync.Map              // words to when they were sent
+	taken    atomic.Pointer[times] // of what is running
 	count    atomic.Int64
 	want     atomic.Int64
 	all      chan struct{}
@@ -174,7 +174,7 @@ func (l *throughComponent) arrive(words string) {
 	if !ok {
 		return
 	}
-	l.taken.add(time.Since(began.(time.Time)))
+	l.taken.Load().add(time.Since(began.(time.Time)))
 	if l.count.Add(1) == l.want.Load() {
 		l.all <- struct{}{}
 	}
@@ -204,7 +204,7 @@ func startComponent(ctx context.Context, o options) (l *throughComponent, err er
 		}
 		l.fars = append(l.fars, f)
 	}
-	l.papillon, err = startPapillon(ctx, o, population{users, 1}, func(dir string, db *store.Store) ([]string, error) {
+	l.papillon, err = startPapillon(ctx, o, population{users: users, group: 1}, func(dir string, db *store.Store) ([]string, error) {
 		for i := range componentFars {
 			id := fmt.Sprintf("far%d@%s", i, l.prosody.Domain)
 			if err := db.AddContact(ctx, bridge.ContactRecord{Handle: bridge.Handle(id), Network: xmpp.Name, ID: bridge.RemoteID(id)}); err != nil {
@@ -292,14 +292,15 @@ func (l *throughComponent) direct(ctx context.Context, k int, words string) erro
 // run sends n messages, paced at some rate per second or as fast as they go, and
 // waits until all have arrived.
 func (l *throughComponent) run(ctx context.Context, work string, n int, perSecond float64, f send) (row, error) {
-	l.taken = times{}
+	taken := new(times)
+	l.taken.Store(taken)
 	l.count.Store(0)
 	l.want.Store(int64(n))
 	before, err := cpuOf(l.prosody.PID())
 	if err != nil {
 		return row{}, err
 	}
-	r, err := measured(l.papillon, work, &l.taken, func() (int, error) {
+	r, err := measured(l.papillon, work, taken, func() (int, error) {
 		group, writing := errgroup.WithContext(ctx)
 		const writers = componentFars
 		began := time.Now()

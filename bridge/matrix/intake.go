@@ -1,0 +1,274 @@
+package matrix
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"maunium.net/go/mautrix"
+	"maunium.net/go/mautrix/event"
+	"maunium.net/go/mautrix/id"
+
+	"papillon/bridge"
+)
+
+// changes is what one poll changed in the book.
+type changes struct {
+	rooms   map[id.RoomID]bool // of which something is new
+	entered map[id.RoomID]bool // that the person was not in before
+	direct  bool
+	ignored bool
+}
+
+// take deals with everything that a poll brought, in the order in which it makes
+// sense to a user: who is on the list, who wants to be, what they said, how they
+// are. After an error the same poll is made again; doing all of it twice does no
+// harm.
+func (t *turn) take(ctx context.Context, resp *mautrix.RespSync) error {
+	if t.changed == nil {
+		t.changed = &changes{rooms: make(map[id.RoomID]bool), entered: make(map[id.RoomID]bool)}
+	}
+	if err := t.absorb(ctx, resp); err != nil {
+		return err
+	}
+	if err := t.tellLists(ctx); err != nil {
+		return err
+	}
+	for room, invited := range resp.Rooms.Invite {
+		if err := t.takeInvite(ctx, room, invited.State.Events); err != nil {
+			return err
+		}
+	}
+	if err := t.hear(ctx, resp); err != nil {
+		return err
+	}
+	t.passing(ctx, resp)
+	if err := t.rememberChanges(ctx); err != nil {
+		return err
+	}
+	t.changed = nil
+	return nil
+}
+
+// absorb brings the book and the room state up to date.
+func (t *turn) absorb(ctx context.Context, resp *mautrix.RespSync) error {
+	for _, evt := range resp.AccountData.Events {
+		if !t.parse(evt, event.AccountDataEventType) {
+			continue
+		}
+		switch content := evt.Content.Parsed.(type) {
+		case *event.DirectChatsEventContent:
+			t.book.setDirect(*content)
+			t.changed.direct = true
+		case *event.IgnoredUserListEventContent:
+			t.book.setIgnored(content.IgnoredUsers)
+			t.changed.ignored = true
+		}
+	}
+	for room, joined := range resp.Rooms.Join {
+		if err := t.absorbRoom(ctx, room, joined); err != nil {
+			return err
+		}
+	}
+	for room := range resp.Rooms.Leave {
+		if err := t.gone(ctx, room); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// absorbRoom takes in what is new of a room.
+func (t *turn) absorbRoom(ctx context.Context, room id.RoomID, joined *mautrix.SyncJoinedRoom) error {
+	if !t.book.knows(room) {
+		t.changed.entered[room] = true
+		if err := t.answered(ctx, room); err != nil {
+			return err
+		}
+	}
+	t.book.change(room, func(f *facts) { f.summary(joined.Summary) })
+	if !joined.Summary.IsZero() || t.changed.entered[room] {
+		t.changed.rooms[room] = true
+	}
+	for _, events := range [][]*event.Event{joined.State.Events, joined.Timeline.Events} {
+		for _, evt := range events {
+			evt.RoomID = room
+			if evt.StateKey == nil {
+				t.parse(evt, event.MessageEventType)
+				continue
+			}
+			if !t.parse(evt, event.StateEventType) {
+				continue
+			}
+			t.changed.rooms[room] = true
+			if err := t.absorbState(ctx, evt); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// absorbState takes in a state event.
+func (t *turn) absorbState(ctx context.Context, evt *event.Event) error {
+	t.book.change(evt.RoomID, func(f *facts) { f.state(evt, t.user) })
+	switch content := evt.Content.Parsed.(type) {
+	case *event.MemberEventContent:
+		if err := t.network.state.SetMember(ctx, evt.RoomID, id.UserID(evt.GetStateKey()), content); err != nil {
+			return fmt.Errorf("store the membership of %s: %w", evt.GetStateKey(), err)
+		}
+	case *event.EncryptionEventContent:
+		if err := t.network.state.SetEncryptionEvent(ctx, evt.RoomID, content); err != nil {
+			return fmt.Errorf("store the encryption of %s: %w", evt.RoomID, err)
+		}
+	}
+	return nil
+}
+
+// gone takes in that the person is no longer in a room, or no longer invited.
+func (t *turn) gone(ctx context.Context, room id.RoomID) error {
+	if err := t.answered(ctx, room); err != nil {
+		return err
+	}
+	if t.book.knows(room) {
+		t.book.forget(room)
+		t.changed.rooms[room] = true
+	}
+	if err := t.network.state.SetMembership(ctx, room, t.user, event.MembershipLeave); err != nil {
+		return fmt.Errorf("store that %s was left: %w", room, err)
+	}
+	return t.forgetRoom(ctx, room)
+}
+
+// hear hands over what was said, in the order of each room and, over all rooms, as
+// nearly as that allows in the order of time.
+func (t *turn) hear(ctx context.Context, resp *mautrix.RespSync) error {
+	var lanes [][]*event.Event
+	for _, room := range slices.Sorted(maps.Keys(resp.Rooms.Join)) {
+		events, err := t.timeline(ctx, room, &resp.Rooms.Join[room].Timeline)
+		if err != nil {
+			return err
+		}
+		if len(events) > 0 {
+			lanes = append(lanes, events)
+		}
+	}
+	for len(lanes) > 0 {
+		oldest := 0
+		for i := range lanes {
+			if lanes[i][0].Timestamp < lanes[oldest][0].Timestamp {
+				oldest = i
+			}
+		}
+		if err := t.hearEvent(ctx, lanes[oldest][0]); err != nil {
+			return err
+		}
+		if lanes[oldest] = lanes[oldest][1:]; len(lanes[oldest]) == 0 {
+			lanes = slices.Delete(lanes, oldest, oldest+1)
+		}
+	}
+	return nil
+}
+
+// hearEvent takes care of one event of a timeline.
+func (p *person) hearEvent(ctx context.Context, evt *event.Event) error {
+	if p.seen.has(evt.ID) || p.book.ignores(evt.Sender) {
+		return nil
+	}
+	unlock := p.network.rooms.lock(evt.RoomID)
+	defer unlock()
+	if err := p.heardEvent(ctx, evt); err != nil {
+		return err
+	}
+	p.seen.add(evt.ID)
+	return nil
+}
+
+func (p *person) heardEvent(ctx context.Context, evt *event.Event) error {
+	if content, ok := evt.Content.Parsed.(*event.MemberEventContent); ok {
+		return p.memberHeard(ctx, evt, content)
+	}
+	if evt.StateKey != nil {
+		return nil
+	}
+	message, ok := decoded(evt)
+	if !ok {
+		return nil
+	}
+	if evt.Sender != p.user {
+		return p.message(ctx, evt, message)
+	}
+	chat, err := p.chatOf(ctx, evt.RoomID, evt.Sender)
+	if err != nil {
+		return err
+	}
+	message.ID, message.Chat, message.Own = or(echoOf(evt), string(evt.ID)), chat, true
+	message.From = p.contactIn(ctx, evt.RoomID, evt.Sender)
+	message.Sent = sentAt(evt, time.Now())
+	return p.receive(ctx, message)
+}
+
+// memberHeard tells that somebody left a room.
+func (p *person) memberHeard(ctx context.Context, evt *event.Event, content *event.MemberEventContent) error {
+	who := id.UserID(evt.GetStateKey())
+	if !content.Membership.IsLeaveOrBan() || who == p.user {
+		return nil
+	}
+	chat, err := p.chatOf(ctx, evt.RoomID, evt.Sender)
+	if err != nil || chat.Group == "" {
+		return err
+	}
+	return p.receive(ctx, bridge.SpeakerLeft{Chat: chat, Who: bridge.Contact{ID: bridge.RemoteID(who), Name: oneLine(content.Displayname)}})
+}
+
+// passing deals with what is true for the moment: presence and typing.
+func (t *turn) passing(ctx context.Context, resp *mautrix.RespSync) {
+	now := time.Now()
+	for _, evt := range resp.Presence.Events {
+		if t.parse(evt, event.EphemeralEventType) {
+			t.presenceEvent(evt, now)
+		}
+	}
+	for room, joined := range resp.Rooms.Join {
+		for _, evt := range joined.Ephemeral.Events {
+			evt.RoomID = room
+			if evt.Type.Type == event.EphemeralEventTyping.Type && t.parse(evt, event.EphemeralEventType) {
+				t.typingEvent(ctx, evt)
+			}
+		}
+	}
+}
+
+// rememberChanges stores what changed in the book. It comes after what was said: a
+// room that is remembered counts as one whose past is known.
+func (t *turn) rememberChanges(ctx context.Context) error {
+	for room := range t.changed.rooms {
+		text, err := t.book.text(room)
+		if err != nil {
+			return fmt.Errorf("write what is known of %s: %w", room, err)
+		}
+		if err := t.remember(ctx, memoryRoom+string(room), text); err != nil {
+			return err
+		}
+	}
+	t.book.mu.Lock()
+	direct, directErr := json.Marshal(t.book.direct)
+	ignored, ignoredErr := json.Marshal(slices.Sorted(maps.Keys(t.book.ignored)))
+	t.book.mu.Unlock()
+	if err := errors.Join(directErr, ignoredErr); err != nil {
+		return fmt.Errorf("write the account's lists: %w", err)
+	}
+	if t.changed.direct {
+		if err := t.remember(ctx, memoryDirect, string(direct)); err != nil {
+			return err
+		}
+	}
+	if t.changed.ignored {
+		return t.remember(ctx, memoryIgnored, string(ignored))
+	}
+	return nil
+}
