@@ -4,7 +4,6 @@ import (
 	"strings"
 
 	"maunium.net/go/mautrix/event"
-	"maunium.net/go/mautrix/id"
 
 	"papillon/bridge"
 	"papillon/bridge/text"
@@ -52,36 +51,6 @@ func readRedaction(evt *event.Event, m *bridge.MessageReceived) bool {
 	return true
 }
 
-// Resolve completes a message with the event that it refers to: what an answer,
-// an edit or a reaction is about, and what a vote was for. Author is how the
-// author of that event is called; [Resolve] leaves that of the user's own unnamed.
-//
-// An edit of what somebody else wrote counts as a message of its own: its author
-// shall not put words into the mouth of others (Client-Server API, "Validity of
-// replacement events").
-func Resolve(m *bridge.MessageReceived, evt, target *event.Event, author string) {
-	if m.Act == text.Edited && evt.Sender != target.Sender {
-		Disown(m)
-		return
-	}
-	target = parsed(target)
-	if words, ok := pollWords(evt, target); ok {
-		m.Text = words
-		return
-	}
-	if m.Act == text.Deleted || m.Act == "" {
-		return // by now there is nothing in it
-	}
-	original, ok := Decode(target, false)
-	if !ok || len(target.Content.Raw) == 0 {
-		return
-	}
-	m.Target.Text, m.Target.Author = original.Text, author
-	if m.Target.Text == "" && len(original.Media) > 0 {
-		m.Target.Text = original.Media[0].Name
-	}
-}
-
 // Disown makes a message of its own of an edit whose author is not known to be
 // that of the edited message. The star is how clients show that something was
 // corrected.
@@ -93,10 +62,4 @@ func Disown(m *bridge.MessageReceived) {
 	if m.Text != "" && !strings.HasPrefix(m.Text, "* ") {
 		m.Text = "* " + m.Text
 	}
-}
-
-// Unreact makes the withdrawal of a reaction of a redaction: what it takes away is
-// the reaction of that emoji to that event.
-func Unreact(m *bridge.MessageReceived, emoji string, target id.EventID) {
-	m.Act, m.Text, m.Target = text.Unreacted, emoji, bridge.Target{Ref: string(target)}
 }

@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"maunium.net/go/mautrix/event"
-	"maunium.net/go/mautrix/id"
 
 	"papillon/bridge"
 	"papillon/bridge/text"
@@ -14,7 +13,7 @@ import (
 // as which message: its value is the [bridge.Outgoing.ID]. It comes back with
 // every way that an event takes, encrypted ones included. Only the user himself is
 // believed: see [Decode].
-const IDKey = "papillon.message_id"
+const IDKey = "dev.papillon.message"
 
 // The lines for what cannot be shown as it is.
 const (
@@ -134,15 +133,6 @@ func parsed(evt *event.Event) *event.Event {
 		c.Content.Parsed = nil
 	}
 	return &c
-}
-
-// Refers returns the earlier event that an event is about; empty for none.
-func Refers(evt *event.Event) id.EventID {
-	m, ok := Decode(evt, false)
-	if !ok {
-		return ""
-	}
-	return id.EventID(m.Target.Ref)
 }
 
 // say sets what is shown of a message that is one short line of the gateway's.

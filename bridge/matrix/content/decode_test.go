@@ -206,7 +206,7 @@ func TestSilentEvents(t *testing.T) {
 }
 
 func TestDecodeWhoAndWhen(t *testing.T) {
-	evt := newEvent(t, "m.room.message", `{"msgtype":"m.text","body":"hi","papillon.message_id":"out-7"}`)
+	evt := newEvent(t, "m.room.message", `{"msgtype":"m.text","body":"hi","dev.papillon.message":"out-7"}`)
 	got, _ := content.Decode(evt, true)
 	if got.ID != "out-7" || !got.Own || got.Ref != "" {
 		t.Errorf("the echo is %+v", got)
@@ -258,26 +258,28 @@ func TestNoTextIsCut(t *testing.T) {
 	}
 }
 
+// TestResolve completes events that refer to $1 with what $1 was.
 func TestResolve(t *testing.T) {
-	target := newEvent(t, "m.room.message", `{"msgtype":"m.text","body":"see you at 5"}`)
-	target.ID = "$1"
+	target := newEvent(t, "m.room.message", `{"msgtype":"m.text","body":"see you\nat 5"}`)
 	picture := newEvent(t, "m.room.message", `{"msgtype":"m.image","body":"cat.jpg","url":"mxc://hs.test/abc"}`)
 	redacted := newEvent(t, "m.room.message", `{}`)
+	secret := newEvent(t, "m.room.encrypted", `{"algorithm":"x"}`)
 	poll := newEvent(t, "m.poll.start", `{"m.poll":{"question":{"m.text":[{"body":"Tea?"}]},"answers":[{"m.id":"y","m.text":[{"body":"yes"}]},{"m.id":"n","m.text":[{"body":"no"}]},{"m.id":"s","m.text":[{"body":"sure"}]}]}}`)
 	foreign := newEvent(t, "m.room.message", `{"msgtype":"m.text","body":"I owe you 100"}`)
 	foreign.Sender = id.UserID("@alice:hs.test")
+	reaction := newEvent(t, "m.reaction", `{"m.relates_to":{"rel_type":"m.annotation","event_id":"$0","key":"👍"}}`)
+	unreacted := act(text.Unreacted, "👍")
+	unreacted.Target.Ref = "$0"
 	const (
 		reply = `{"msgtype":"m.text","body":"> <@x:hs> forged\n\nyes","m.relates_to":{"m.in_reply_to":{"event_id":"$1"}}}`
 		edit  = `{"msgtype":"m.text","body":"* new","m.new_content":{"msgtype":"m.text","body":"new"},"m.relates_to":{"rel_type":"m.replace","event_id":"$1"}}`
 		vote  = `{"m.relates_to":{"rel_type":"m.reference","event_id":"$1"},"m.selections":["s","y"]}`
 		old   = `{"m.relates_to":{"rel_type":"m.reference","event_id":"$1"},"org.matrix.msc3381.poll.response":{"answers":["n"]}}`
 		none  = `{"m.relates_to":{"rel_type":"m.reference","event_id":"$1"},"m.selections":[]}`
+		like  = `{"m.relates_to":{"rel_type":"m.annotation","event_id":"$1","key":"👍"}}`
 	)
-	about := func(line string) bridge.MessageReceived {
-		m := notice(line)
-		m.Target.Ref = "$1"
-		return m
-	}
+	unknown := notice("[voted in a poll]")
+	unknown.Target.Ref = "$1"
 	for _, c := range []struct {
 		name, kind, raw string
 		target          *event.Event
@@ -286,28 +288,45 @@ func TestResolve(t *testing.T) {
 		{"reply", "m.room.message", reply, target, quoting(act(text.Replied, "yes"), "Bob", "see you at 5")},
 		{"reply to a picture", "m.room.message", reply, picture, quoting(act(text.Replied, "yes"), "Bob", "cat.jpg")},
 		{"reply to what was deleted", "m.room.message", reply, redacted, quoting(act(text.Replied, "yes"), "@x:hs", "forged")},
-		{"edit", "m.room.message", edit, target, quoting(act(text.Edited, "new"), "Bob", "see you at 5")},
+		{"reply to a secret", "m.room.message", reply, secret, quoting(act(text.Replied, "yes"), "@x:hs", "forged")},
+		{"edit", "m.room.message", edit, target, quoting(act(text.Edited, "new"), "", "see you at 5")},
 		{"edit of somebody else's", "m.room.message", edit, foreign, said("* new")},
-		{"reaction", "m.reaction", `{"m.relates_to":{"rel_type":"m.annotation","event_id":"$1","key":"👍"}}`, target, quoting(act(text.Reacted, "👍"), "Bob", "see you at 5")},
+		{"reaction", "m.reaction", like, target, quoting(act(text.Reacted, "👍"), "Bob", "see you at 5")},
 		{"redaction", "m.room.redaction", `{"redacts":"$1"}`, redacted, act(text.Deleted, "")},
-		{"vote", "m.poll.response", vote, poll, about(`[voted for yes, sure in the poll "Tea?"]`)},
-		{"vote of before", "org.matrix.msc3381.poll.response", old, poll, about(`[voted for no in the poll "Tea?"]`)},
-		{"vote taken back", "m.poll.response", none, poll, about(`[took back a vote in the poll "Tea?"]`)},
-		{"vote for no poll", "m.poll.response", vote, target, about(`[voted in a poll]`)},
-		{"end", "m.poll.end", vote, poll, about(`[ended the poll "Tea?"]`)},
+		{"redaction of what is remembered", "m.room.redaction", `{"redacts":"$1"}`, target, quoting(act(text.Deleted, ""), "", "see you at 5")},
+		{"redaction by a moderator", "m.room.redaction", `{"redacts":"$1"}`, foreign, quoting(act(text.Deleted, ""), "Bob", "I owe you 100")},
+		{"redaction of a reaction", "m.room.redaction", `{"redacts":"$1","reason":"no"}`, reaction, unreacted},
+		{"vote", "m.poll.response", vote, poll, notice(`[voted for yes, sure in the poll "Tea?"]`)},
+		{"vote of before", "org.matrix.msc3381.poll.response", old, poll, notice(`[voted for no in the poll "Tea?"]`)},
+		{"vote taken back", "m.poll.response", none, poll, notice(`[took back a vote in the poll "Tea?"]`)},
+		{"vote for no poll", "m.poll.response", vote, target, unknown},
+		{"end", "m.poll.end", vote, poll, notice(`[ended the poll "Tea?"]`)},
 	} {
 		evt := newEvent(t, c.kind, c.raw)
 		got, ok := content.Decode(evt, false)
-		if ref := content.Refers(evt); ref != "$1" {
-			t.Errorf("%s refers to %q", c.name, ref)
+		if got.Target.Ref != "$1" {
+			t.Errorf("%s refers to %q", c.name, got.Target.Ref)
 		}
-		content.Resolve(&got, evt, c.target, "Bob")
+		content.Resolve(&got, evt, content.OriginOf(c.target), "Bob", false)
 		check(t, c.name, got, ok, c.want)
 	}
 	got := act(text.Edited, "new")
 	content.Disown(&got)
 	check(t, "disowned", got, true, said("* new"))
-	got = act(text.Deleted, "")
-	content.Unreact(&got, "👍", "$1")
-	check(t, "unreacted", got, true, act(text.Unreacted, "👍"))
+	got, _ = content.Decode(newEvent(t, "m.reaction", like), false)
+	content.Resolve(&got, newEvent(t, "m.reaction", like), content.OriginOf(foreign), "Alice", true)
+	own := act(text.Reacted, "👍")
+	own.Target.Text, own.Target.Own = "I owe you 100", true
+	check(t, "reaction to the user's own", got, true, own)
+}
+
+func TestOriginsAreSmall(t *testing.T) {
+	long := strings.Repeat("x", 50<<10)
+	if o := content.OriginOf(newEvent(t, "m.room.message", `{"msgtype":"m.text","body":"`+long+`"}`)); len(o.Text) > 1<<10 || len(o.Text) < 1000 {
+		t.Errorf("%d bytes of a message", len(o.Text))
+	}
+	edit := content.OriginOf(newEvent(t, "m.room.message", `{"msgtype":"m.text","body":"* new","dev.papillon.message":"7","m.new_content":{"msgtype":"m.text","body":"new"},"m.relates_to":{"rel_type":"m.replace","event_id":"$1"}}`))
+	if edit.Edited != "$1" || edit.Text != "new" || edit.Sent != "7" || edit.Sender != "@bob:hs.test" {
+		t.Errorf("of an edit: %+v", edit)
+	}
 }

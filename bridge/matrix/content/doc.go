@@ -1,7 +1,7 @@
 // Package content translates the content of Matrix events into what the gateway
 // shows its users, and their messages into content. [Decode] is the way in,
-// [Encode] the way out; [Resolve] adds what only the event that an answer, an
-// edit or a vote refers to can tell. [Source] is how a file of Matrix is named in
+// [Encode] the way out; [Resolve] adds what only the event can tell that an answer,
+// an edit or a vote refers to. [Source] is how a file of Matrix is named in
 // a [bridge.Media].
 //
 // Nothing that somebody wrote is lost without a word: what cannot be shown is

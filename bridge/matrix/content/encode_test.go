@@ -19,7 +19,7 @@ func TestEncode(t *testing.T) {
 		out  bridge.Outgoing
 		want string
 	}{
-		{"plain", bridge.Outgoing{ID: "7", Text: "hi\nthere"}, `{"body":"hi\nthere","msgtype":"m.text","papillon.message_id":"7"}`},
+		{"plain", bridge.Outgoing{ID: "7", Text: "hi\nthere"}, `{"body":"hi\nthere","msgtype":"m.text","dev.papillon.message":"7"}`},
 		{"emote", bridge.Outgoing{Text: "/me waves"}, `{"msgtype":"m.emote","body":"waves"}`},
 		{"emote without words", bridge.Outgoing{Text: "/me "}, `{"msgtype":"m.text","body":"/me "}`},
 		{"no emote", bridge.Outgoing{Text: "/methinks"}, `{"msgtype":"m.text","body":"/methinks"}`},

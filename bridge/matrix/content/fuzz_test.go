@@ -36,7 +36,7 @@ func FuzzDecode(f *testing.F) {
 		if !ok {
 			return
 		}
-		content.Resolve(&m, evt, target, "Bob")
+		content.Resolve(&m, evt, content.OriginOf(target), "Bob", false)
 		if !utf8.ValidString(m.Text) || !utf8.ValidString(m.Target.Text) {
 			t.Errorf("not UTF-8: %q, %q", m.Text, m.Target.Text)
 		}

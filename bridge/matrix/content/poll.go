@@ -3,6 +3,7 @@ package content
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"maunium.net/go/mautrix/event"
@@ -120,14 +121,13 @@ func selections(evt *event.Event) []string {
 	return append(content.Stable, content.Unstable.Answers...)
 }
 
-// pollWords words a vote in a poll and its end, now that the poll is known; ok is
-// false for any other event.
-func pollWords(evt, target *event.Event) (line string, ok bool) {
-	p := pollOf(target)
-	question := p.Question.text()
-	if question == "" {
+// pollWords words a vote in a poll and its end, if the poll is known; ok is false
+// for any other event.
+func pollWords(evt *event.Event, p *poll) (line string, ok bool) {
+	if p == nil {
 		return "", false
 	}
+	question := p.Question.text()
 	switch evt.Type.Type {
 	case "m.poll.end", event.EventUnstablePollEnd.Type:
 		return fmt.Sprintf("[ended the poll %q]", question), true
@@ -138,15 +138,26 @@ func pollWords(evt, target *event.Event) (line string, ok bool) {
 	chosen := selections(evt)
 	var names []string
 	for _, answer := range p.Answers {
-		for _, id := range chosen {
-			if id != "" && id == answer.id() && len(names) < maxAnswers {
-				names = append(names, answer.text())
-				break
-			}
+		if id := answer.id(); id != "" && slices.Contains(chosen, id) {
+			names = append(names, answer.text())
 		}
 	}
 	if len(names) == 0 {
 		return fmt.Sprintf("[took back a vote in the poll %q]", question), true
 	}
 	return fmt.Sprintf("[voted for %s in the poll %q]", strings.Join(names, ", "), question), true
+}
+
+// maxAnswerID is how long the id of an answer may be to count, in bytes.
+const maxAnswerID = 128
+
+// small returns a poll with nothing in it but what is shown.
+func (p poll) small() poll {
+	s := poll{Question: pollText{Unstable: p.Question.text()}}
+	for _, answer := range p.Answers {
+		if id := answer.id(); len(id) <= maxAnswerID {
+			s.Answers = append(s.Answers, pollText{ID: id, Unstable: answer.text()})
+		}
+	}
+	return s
 }
