@@ -1,6 +1,8 @@
 package content
 
 import (
+	"maps"
+	"slices"
 	"time"
 
 	"maunium.net/go/mautrix/event"
@@ -66,6 +68,10 @@ var silent = map[string]bool{
 	"m.beacon":                          true,
 	"org.matrix.msc3672.beacon":         true,
 }
+
+// Silent returns the types of the events that are never shown, in order, for
+// filters.
+func Silent() []string { return slices.Sorted(maps.Keys(silent)) }
 
 // Decode translates an event of a room that is no state; ok is false for one that
 // is not shown. Own says that the user himself sent it, with another client or

@@ -27,6 +27,8 @@ type Origin struct {
 	Reacted id.EventID
 	// Edited is the event that it corrects, Text the new words.
 	Edited id.EventID
+	// Deleted is the event that it takes away.
+	Deleted id.EventID
 
 	poll *poll
 }
@@ -36,7 +38,11 @@ func OriginOf(evt *event.Event) Origin {
 	evt = parsed(evt)
 	o := Origin{Sender: evt.Sender, Sent: MessageID(evt)}
 	m, ok := Decode(evt, false)
-	if !ok || len(evt.Content.Raw) == 0 || evt.Type.Type == event.EventEncrypted.Type || m.Act == text.Deleted {
+	switch {
+	case ok && m.Act == text.Deleted:
+		o.Deleted = id.EventID(m.Target.Ref)
+		return o
+	case !ok || len(evt.Content.Raw) == 0 || evt.Type.Type == event.EventEncrypted.Type:
 		return o
 	}
 	o.Text = text.Preview(m.Text, maxQuote)
