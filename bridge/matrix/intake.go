@@ -193,21 +193,11 @@ func (p *person) heardEvent(ctx context.Context, evt *event.Event) error {
 	if evt.StateKey != nil {
 		return nil
 	}
-	message, ok := decoded(evt)
-	if !ok {
-		return nil
-	}
-	if evt.Sender != p.user {
-		return p.message(ctx, evt, message)
-	}
-	chat, err := p.chatOf(ctx, evt.RoomID, evt.Sender)
-	if err != nil {
+	if err := p.message(ctx, evt); err != nil {
 		return err
 	}
-	message.ID, message.Chat, message.Own = or(echoOf(evt), string(evt.ID)), chat, true
-	message.From = p.contactIn(ctx, evt.RoomID, evt.Sender)
-	message.Sent = sentAt(evt, time.Now())
-	return p.receive(ctx, message)
+	p.origins.note(evt)
+	return nil
 }
 
 // memberHeard tells that somebody left a room.

@@ -9,8 +9,7 @@
 // pushed by every homeserver, so that each ghost syncs for itself while its MSN
 // user is signed in (sync.go), and asks for the presence of those it shares no
 // room with (watch.go). Both ways meet in receive.go and presence.go; what an
-// event looks like in MSN is decided by the tables of pure functions in
-// render.go.
+// event looks like in MSN is decided by package content.
 //
 // The package knows nothing of MSN beyond handles, and keeps nothing but the
 // homeserver's room state: which room belongs to which contact is stored by the
@@ -113,6 +112,7 @@ type Network struct {
 	reach   *reach
 	rooms   keyed[id.RoomID] // one event of a room at a time
 	seen    *seenRing
+	origins origins       // of all ghosts
 	intake  chan struct{} // held by the one transaction that is handled
 	asking  chan struct{} // bounds what all accounts ask by themselves
 	busy    atomic.Bool   // the homeserver knows the presence "busy"
@@ -149,6 +149,7 @@ func New(ctx context.Context, options Options) (*Network, error) {
 		options: options, log: log, base: base, http: options.HTTPClient, state: state,
 		ghosts:   ghosts{prefix: options.GhostPrefix, domain: options.Domain, home: options.AccountDomain},
 		seen:     newSeenRing(seenEvents),
+		origins:  newOrigins(ghostOrigins),
 		intake:   make(chan struct{}, 1),
 		asking:   make(chan struct{}, maxAsking),
 		accounts: make(map[id.UserID]*account),

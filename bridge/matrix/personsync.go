@@ -15,6 +15,7 @@ import (
 	"maunium.net/go/mautrix/id"
 
 	"papillon/bridge"
+	"papillon/bridge/matrix/content"
 )
 
 const (
@@ -45,10 +46,8 @@ func personFilter() (string, error) {
 	state := types(event.StateMember, event.StateRoomName, event.StateCanonicalAlias, event.StateCreate, event.StateTombstone, event.StateEncryption)
 	state.LazyLoadMembers = true
 	timeline := &mautrix.FilterPart{Limit: timelineLimit, LazyLoadMembers: true}
-	for silent := range silentEvents {
-		if silent != event.EventRedaction.Type {
-			timeline.NotTypes = append(timeline.NotTypes, event.Type{Type: silent})
-		}
+	for _, silent := range content.Silent() {
+		timeline.NotTypes = append(timeline.NotTypes, event.Type{Type: silent})
 	}
 	filter, err := json.Marshal(&mautrix.Filter{
 		AccountData: types(event.AccountDataDirectChats, event.AccountDataIgnoredUserList),
