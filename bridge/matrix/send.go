@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"maunium.net/go/mautrix"
-	"maunium.net/go/mautrix/event"
 	"maunium.net/go/mautrix/id"
 
 	"papillon/bridge"
@@ -91,12 +90,16 @@ func (a *account) put(ctx context.Context, room id.RoomID, message bridge.Outgoi
 	if err != nil {
 		return err
 	}
+	kind, sealed, err := a.seal(ctx, room, content)
+	if err != nil {
+		return err
+	}
 	extra := mautrix.ReqSendEvent{TransactionID: a.transactionID(message.ID)}
 	if !message.Sent.IsZero() && time.Since(message.Sent) > late {
 		extra.Timestamp = message.Sent.UnixMilli()
 	}
 	return a.network.call(ctx, func(ctx context.Context) error {
-		_, err := a.client.SendMessageEvent(ctx, room, event.EventMessage, content, extra)
+		_, err := a.client.SendMessageEvent(ctx, room, kind, sealed, extra)
 		return err
 	})
 }

@@ -39,6 +39,9 @@ func (t *turn) timeline(ctx context.Context, room id.RoomID, came *mautrix.SyncT
 		news.until = t.at.Since
 	}
 	if came.Limited {
+		if err := t.missedMembers(ctx, room); err != nil {
+			return nil, err
+		}
 		if err := t.fill(ctx, &news); err != nil {
 			return nil, err
 		}
