@@ -148,4 +148,3 @@ func TestNothingPlainInAnEncryptedRoom(t *testing.T) {
 		t.Errorf("sending without keys: %v", err)
 	}
 }
-
