@@ -1,6 +1,7 @@
 package matrix
 
 import (
+	"context"
 	"testing"
 
 	"maunium.net/go/mautrix/event"
@@ -146,5 +147,47 @@ func TestNothingPlainInAnEncryptedRoom(t *testing.T) {
 	err = alice.Send(patient(t), bridge.Outgoing{ID: "2", Chat: bridge.Chat{Contact: bridge.RemoteID(bob.UserID)}, Text: "in the clear"})
 	if !isRefused(err) {
 		t.Errorf("sending without keys: %v", err)
+	}
+}
+
+// TestMessageWithoutItsKey: a line says that something came, and the message follows
+// when its key does.
+func TestMessageWithoutItsKey(t *testing.T) {
+	for _, kind := range []string{KindGhost, KindLogin} {
+		t.Run(kind, func(t *testing.T) {
+			g := shared.gateway(t)
+			person := shared.person(t, "bob")
+			bob := shared.encrypted(t, person)
+			alice := g.user("alice")
+			if kind == KindLogin {
+				own := g.link(kind, "alice")
+				own.signIn(bridge.Available)
+				alice = own.user
+			}
+			room, err := bob.Encrypt(patient(t), alice.user)
+			if err != nil {
+				t.Fatal(err)
+			}
+			await(alice, "the invite", func(bridge.ContactRequested) bool { return true })
+			if err := alice.nature.(interface {
+				Allow(context.Context, bridge.RemoteID) error
+			}).Allow(patient(t), bridge.RemoteID(bob.UserID)); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := person.WaitMember(patient(t), room, alice.user, event.MembershipJoin); err != nil {
+				t.Fatal(err)
+			}
+			sayEncrypted(t, bob, room, "first")
+			alice.awaitText("first")
+			if _, err := g.options.StateDB.Exec(patient(t), "DELETE FROM crypto_megolm_inbound_session"); err != nil {
+				t.Fatal(err)
+			}
+			sayEncrypted(t, bob, room, "second")
+			alice.awaitText(awaitsKey)
+			got := alice.awaitText("second") // bob's client gives the key again when it is asked
+			if got.From.ID != bridge.RemoteID(bob.UserID) || got.Chat.Contact != got.From.ID {
+				t.Errorf("got %+v", got)
+			}
+		})
 	}
 }
