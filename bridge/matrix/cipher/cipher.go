@@ -177,12 +177,19 @@ func wrap(what string, err error) error {
 	return fmt.Errorf("%s: %w", what, err)
 }
 
-// Ask asks the user's other devices, and the sender's, for the key of a message that
-// cannot be read. They answer when they like, or not at all.
+// Ask looks for the key of a message that cannot be read in the user's backup, and else
+// asks the user's other devices, and the sender's. They answer when they like, or not at
+// all.
 func (d *Device) Ask(ctx context.Context, evt *event.Event) error {
 	content, ok := evt.Content.Parsed.(*event.EncryptedEventContent)
 	if !ok {
 		return nil
+	}
+	ctx = d.machine.Log.WithContext(ctx)
+	if found, err := d.askBackup(ctx, evt.RoomID, content.SessionID); found {
+		return nil
+	} else if err != nil {
+		d.machine.Log.Warn().Err(err).Msg("The backup of keys cannot be read")
 	}
 	return wrap("ask for a key", d.machine.SendRoomKeyRequest(ctx, evt.RoomID, content.SenderKey, content.SessionID, "",
 		map[id.UserID][]id.DeviceID{evt.Sender: {"*"}, d.machine.Client.UserID: {"*"}}))
