@@ -297,6 +297,9 @@ func (u *user) hand(l *lane, s *seat, m arrival) (queued bool) {
 func (u *user) handed(l *lane, m arrival, size int, ok bool) {
 	if ok {
 		u.gateway.reaper.done(m.entry.ID)
+		if l := u.gateway.linkOf(u.handle, m.entry.Network); l != nil && size > 0 {
+			l.reading.handed(m.entry.Message)
+		}
 	}
 	u.owner.post(func() { u.arrivals.settled(u, l, m, size, ok) })
 }

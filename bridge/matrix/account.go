@@ -25,6 +25,7 @@ type account struct {
 	user    id.UserID
 	client  *mautrix.Client
 	events  bridge.Receiver
+	origins origins
 	feed    *feed
 	log     zerolog.Logger
 
@@ -119,6 +120,7 @@ func (n *Network) Open(_ context.Context, login bridge.Login, events bridge.Rece
 func (n *Network) newAccount(login bridge.Login, user id.UserID, client *mautrix.Client, events bridge.Receiver) *account {
 	a := &account{
 		network: n, owner: login.Account, user: user, client: client, events: events, feed: newFeed(),
+		origins:  n.origins,
 		log:      n.log.With().Str("account", string(login.Account)).Logger(),
 		wake:     make(chan struct{}, 1),
 		writing:  make(chan struct{}, 1),

@@ -74,6 +74,7 @@ func (n *Network) openPerson(login bridge.Login, client *mautrix.Client, way way
 	p.book.init()
 	p.account = n.newAccount(login, client.UserID, client, events)
 	p.busy = &p.knowsIt
+	p.origins = newOrigins(personOrigins)
 	p.written = true // nothing is said before the user signs in
 	p.nature = p
 	return p, nil

@@ -12,6 +12,7 @@ import (
 	"maunium.net/go/mautrix/id"
 
 	"papillon/bridge"
+	"papillon/bridge/matrix/content"
 )
 
 // late is how old a message is when it keeps its own time instead of getting
@@ -84,21 +85,45 @@ func (a *account) sendError(err error) error {
 	return fmt.Errorf("send as %s: %w", a.user, err)
 }
 
-// put makes the request. The transaction id is the same at every try, and has
-// the user in it: homeservers keep one list for the whole gateway.
+// put sends a message to a room, in several events if it is longer than one may be.
+// A try after a failure begins with the first again, which the homeserver has by
+// then and does not tell anybody twice.
 func (a *account) put(ctx context.Context, room id.RoomID, message bridge.Outgoing) error {
-	content, err := a.encoded(ctx, room, message)
+	for i, piece := range content.Split(message) {
+		transaction := a.transactionID(message.ID)
+		if i > 0 {
+			transaction += fmt.Sprintf("-%d", i+1)
+		}
+		if err := a.putPiece(ctx, room, piece, transaction); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// putPiece makes the request. The transaction id is the same at every try, and has
+// the user in it: homeservers keep one list for the whole gateway.
+func (a *account) putPiece(ctx context.Context, room id.RoomID, message bridge.Outgoing, transaction string) error {
+	encoded, err := a.encoded(ctx, room, message)
 	if err != nil {
 		return err
 	}
-	extra := mautrix.ReqSendEvent{TransactionID: a.transactionID(message.ID)}
+	extra := mautrix.ReqSendEvent{TransactionID: transaction}
 	if !message.Sent.IsZero() && time.Since(message.Sent) > late {
 		extra.Timestamp = message.Sent.UnixMilli()
 	}
-	return a.network.call(ctx, func(ctx context.Context) error {
-		_, err := a.client.SendMessageEvent(ctx, room, event.EventMessage, content, extra)
+	var resp *mautrix.RespSendEvent
+	err = a.network.call(ctx, func(ctx context.Context) (err error) {
+		resp, err = a.client.SendMessageEvent(ctx, room, event.EventMessage, encoded, extra)
 		return err
 	})
+	if err != nil {
+		return err
+	}
+	a.origins.note(&event.Event{
+		ID: resp.EventID, RoomID: room, Sender: a.user, Type: event.EventMessage, Content: *encoded,
+	})
+	return nil
 }
 
 func (a *account) transactionID(message string) string {
@@ -118,20 +143,25 @@ func (a *account) comeBack(ctx context.Context, room id.RoomID, contact id.UserI
 	return slices.Contains(others, contact), err
 }
 
+// roomOf returns the room of a chat; ok is false if there is none yet.
+func (a *account) roomOf(ctx context.Context, chat bridge.Chat) (room id.RoomID, ok bool, err error) {
+	if chat.Group != "" {
+		return id.RoomID(chat.Group), true, nil
+	}
+	stored, ok, err := a.network.options.Chats.DirectChat(ctx, a.owner, Name, chat.Contact)
+	if err != nil {
+		return "", false, fmt.Errorf("find the room of %s: %w", chat.Contact, err)
+	}
+	return id.RoomID(stored), ok, nil
+}
+
 // Typing implements [bridge.Typist]. It never makes a room.
 func (a *account) Typing(ctx context.Context, chat bridge.Chat, typing bool) error {
-	room := id.RoomID(chat.Group)
-	if room == "" {
-		stored, ok, err := a.network.options.Chats.DirectChat(ctx, a.owner, Name, chat.Contact)
-		if err != nil {
-			return fmt.Errorf("find the room of %s: %w", chat.Contact, err)
-		}
-		if !ok {
-			return nil
-		}
-		room = id.RoomID(stored)
+	room, ok, err := a.roomOf(ctx, chat)
+	if err != nil || !ok {
+		return err
 	}
-	err := a.network.call(ctx, func(ctx context.Context) error {
+	err = a.network.call(ctx, func(ctx context.Context) error {
 		_, err := a.client.UserTyping(ctx, room, typing, typingTimeout)
 		return err
 	})
