@@ -251,7 +251,7 @@ func (u *user) ringExpired(l *lane) {
 	}
 	pause := min(ringAgainFirst<<min(l.tries, 10), ringAgainMost)
 	l.tries++
-	u.log.Info().Str("contact", string(l.contact)).Stringer("pause", pause).
+	u.log().Info().Str("contact", string(l.contact)).Stringer("pause", pause).
 		Msg("The client did not answer a call; its messages wait")
 	l.timer = time.AfterFunc(pause, func() { u.owner.post(func() { u.pump(l) }) })
 }

@@ -45,6 +45,12 @@ type ghost struct{ *account }
 
 // openGhost checks the id of a ghost, or makes it from the handle.
 func openGhost(n *Network, login bridge.Login, events bridge.Receiver) (member, error) {
+	switch {
+	case n.base == nil && login.Kind == "":
+		return nil, bridge.ErrNotLinked
+	case n.base == nil:
+		return nil, errors.New("there is no homeserver for ghosts: set one up, or link the account with the kind login")
+	}
 	user := id.UserID(login.ID)
 	if user == "" {
 		var err error

@@ -42,11 +42,12 @@ const Name = "matrix"
 
 // Options says how the network is reached and what it works with.
 type Options struct {
-	// HomeserverURL is the base URL of the homeserver's client API, Domain
-	// its server name. Both must be set.
+	// HomeserverURL is the base URL of the gateway's own homeserver's client
+	// API, Domain its server name. Empty means that there is none: then people
+	// are on Matrix by [KindLogin] alone.
 	HomeserverURL, Domain string
-	// Registration is the one that the homeserver has loaded; see
-	// [NewRegistration]. It must be set.
+	// Registration is the one that the gateway's homeserver has loaded; see
+	// [NewRegistration]. It must be set if there is one.
 	Registration *appservice.Registration
 	// GhostPrefix is the one the registration was made with; empty means
 	// [DefaultGhostPrefix].
@@ -146,23 +147,30 @@ func New(ctx context.Context, options Options) (*Network, error) {
 	}
 	n := &Network{
 		options: options, log: log, base: base, http: options.HTTPClient, state: state,
-		ghosts: ghosts{
-			prefix: options.GhostPrefix, domain: options.Domain, home: options.AccountDomain,
-			bot: id.NewUserID(options.Registration.SenderLocalpart, options.Domain),
-		},
+		ghosts:   ghosts{prefix: options.GhostPrefix, domain: options.Domain, home: options.AccountDomain},
 		seen:     newSeenRing(seenEvents),
 		origins:  newOrigins(ghostOrigins),
 		intake:   make(chan struct{}, 1),
 		asking:   make(chan struct{}, maxAsking),
 		accounts: make(map[id.UserID]*account),
 	}
+	if base != nil {
+		n.ghosts.bot = id.NewUserID(options.Registration.SenderLocalpart, options.Domain)
+	}
 	n.life, n.end = context.WithCancel(context.Background())
 	n.reach = newReach(n)
 	return n, nil
 }
 
-// check finds what is missing or wrong.
+// check finds what is missing or wrong. The URL is nil for a gateway without a
+// homeserver of its own.
 func (o Options) check() (*url.URL, error) {
+	if o.StateDB == nil || o.Chats == nil {
+		return nil, errors.New("there is no storage")
+	}
+	if o.HomeserverURL == "" && o.Registration == nil {
+		return nil, nil
+	}
 	base, err := mautrix.ParseAndNormalizeBaseURL(o.HomeserverURL)
 	switch {
 	case o.HomeserverURL == "" || err != nil || base.Host == "":
@@ -171,8 +179,6 @@ func (o Options) check() (*url.URL, error) {
 		return nil, fmt.Errorf("the homeserver's domain %q is not a server name: it must be like example.org", o.Domain)
 	case o.Registration == nil:
 		return nil, errors.New("there is no registration")
-	case o.StateDB == nil || o.Chats == nil:
-		return nil, errors.New("there is no storage")
 	}
 	if err := checkRegistration(o.Registration); err != nil {
 		return nil, fmt.Errorf("the registration: %w", err)
@@ -232,10 +238,14 @@ func (n *Network) ParseContact(address string) (bridge.RemoteID, bool) {
 func (n *Network) Address(id bridge.RemoteID) (local, domain string) { return address(id) }
 
 // Run does the work that belongs to no account: it watches whether the
-// homeserver answers. It returns nil when the context ends, and with it ends
+// gateway's homeserver answers. It returns nil when the context ends, and with it ends
 // the background work of all accounts.
 func (n *Network) Run(ctx context.Context) error {
 	defer n.end()
+	if n.base == nil {
+		<-ctx.Done()
+		return nil
+	}
 	n.reach.run(ctx)
 	return nil
 }

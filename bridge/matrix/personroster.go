@@ -56,6 +56,13 @@ func (t *turn) tellLists(ctx context.Context) error {
 	if err := t.nameStrangers(ctx, roster); err != nil {
 		return err
 	}
+	t.unnamed = false
+	for id, entry := range roster {
+		if t.roster != nil && entry.Contact.Room && t.changed.entered[roomOf(id)] && !t.book.named(roomOf(id)) {
+			delete(roster, id)
+			t.unnamed = true
+		}
+	}
 	if t.roster == nil {
 		if err := t.tellWhole(ctx, roster, blocked); err != nil {
 			return err
@@ -76,6 +83,15 @@ func (t *turn) tellLists(ctx context.Context) error {
 }
 
 func userOf(contact bridge.RemoteID) id.UserID { return id.UserID(contact) }
+func roomOf(contact bridge.RemoteID) id.RoomID { return id.RoomID(contact) }
+
+// named says whether a room has a name of its own.
+func (b *book) named(room id.RoomID) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	f := b.rooms[room]
+	return f != nil && (f.Name != "" || f.Alias != "")
+}
 
 // greet lets those go on who wait for the contact list.
 func (t *turn) greet() {

@@ -30,6 +30,9 @@ const (
 	flushAfter = 5 * time.Second
 	// farewellTime bounds what is done at the end of a session.
 	farewellTime = 5 * time.Second
+	// settleTime is how long a room that is being made may take to get its name,
+	// by which it is called for ever.
+	settleTime = time.Second
 	// downAfter is how many polls must fail before the homeserver counts as
 	// being away: a restart should not frighten anybody.
 	downAfter = 2
@@ -125,10 +128,12 @@ type turn struct {
 	arrival *arrival
 	filter  string
 	at      position
-	began   bool // at is read from storage
-	greeted bool // a poll has been answered in this session
-	lost    bool // the homeserver does not know the position: at.At counts
-	changed *changes
+	began   bool     // at is read from storage
+	greeted bool     // a poll has been answered in this session
+	lost    bool     // the homeserver does not know the position: at.At counts
+	unnamed bool     // a new room is not told yet, because its name may follow
+	changed *changes // by the poll in hand
+	unsaved *changes // and before, not stored yet
 	// roster and blocked are what was reported last; nil before.
 	roster  map[bridge.RemoteID]bridge.RosterEntry
 	blocked map[bridge.RemoteID]bool
@@ -149,6 +154,8 @@ func (t *turn) once(ctx context.Context) error {
 	request, limit := mautrix.ReqSync{Since: t.at.Since, FilterID: t.filter}, t.network.options.SyncTimeout+syncGrace
 	if t.at.Since == "" {
 		limit = firstSync
+	} else if t.unnamed {
+		request.Timeout = int(settleTime.Milliseconds())
 	} else if t.greeted {
 		request.Timeout = int(t.network.options.SyncTimeout.Milliseconds())
 	}
@@ -172,8 +179,11 @@ func (t *turn) once(ctx context.Context) error {
 	return nil
 }
 
-// store remembers the position, if that is not done.
+// store remembers what changed and then the position, if that is not done.
 func (t *turn) store(ctx context.Context) error {
+	if err := t.saveBook(ctx); err != nil {
+		return err
+	}
 	if t.at.Since == t.at.stored || t.at.Since == "" {
 		return nil
 	}
