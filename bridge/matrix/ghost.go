@@ -34,6 +34,8 @@ type nature interface {
 	reaches(user id.UserID) bool
 	// chatOf returns the chat that a room is, for what somebody does there.
 	chatOf(ctx context.Context, room id.RoomID, sender id.UserID) (bridge.Chat, error)
+	// guard returns an error for a room that plain text must not be sent to.
+	guard(ctx context.Context, room id.RoomID) error
 	// sendDirect sends to the room of the chat with a contact, and makes one
 	// if need be.
 	sendDirect(ctx context.Context, contact id.UserID, message bridge.Outgoing) error
@@ -142,3 +144,7 @@ func (g ghost) word() event.Presence {
 func (g ghost) show(ctx context.Context, presence bridge.Presence) error {
 	return g.putPresence(ctx, presence)
 }
+
+// guard implements [nature]. A ghost's rooms are its own, or those of people who
+// asked the gateway into them.
+func (g ghost) guard(context.Context, id.RoomID) error { return nil }
