@@ -251,7 +251,7 @@ func (u *user) ringExpired(l *lane) {
 	}
 	pause := min(ringAgainFirst<<min(l.tries, 10), ringAgainMost)
 	l.tries++
-	u.log.Info().Str("contact", string(l.contact)).Stringer("pause", pause).
+	u.log().Info().Str("contact", string(l.contact)).Stringer("pause", pause).
 		Msg("The client did not answer a call; its messages wait")
 	l.timer = time.AfterFunc(pause, func() { u.owner.post(func() { u.pump(l) }) })
 }
@@ -297,6 +297,9 @@ func (u *user) hand(l *lane, s *seat, m arrival) (queued bool) {
 func (u *user) handed(l *lane, m arrival, size int, ok bool) {
 	if ok {
 		u.gateway.reaper.done(m.entry.ID)
+		if l := u.gateway.linkOf(u.handle, m.entry.Network); l != nil && size > 0 {
+			l.reading.handed(m.entry.Message)
+		}
 	}
 	u.owner.post(func() { u.arrivals.settled(u, l, m, size, ok) })
 }

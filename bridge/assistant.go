@@ -65,8 +65,8 @@ func (u *user) noticeConnection(l *link) {
 		u.gateway.tell(u.handle, fmt.Sprintf("The network %s can be reached again. What waited is being sent.", l.network.Name()))
 	case !up && !u.toldDown[l]:
 		since := time.AfterFunc(connectionGrace, func() { u.owner.post(func() { u.tellDown(l) }) })
-		context.AfterFunc(u.ctx, func() { since.Stop() })
-		u.log.Debug().Str("network", l.network.Name()).Str("reason", reason).Msg("Network unreachable; the user is told if it stays so")
+		context.AfterFunc(u.life(), func() { since.Stop() })
+		u.log().Debug().Str("network", l.network.Name()).Str("reason", reason).Msg("Network unreachable; the user is told if it stays so")
 	}
 }
 

@@ -39,11 +39,7 @@ func (g *Gateway) authenticate(ctx context.Context, proof msnp.Proof) (msnp.Memb
 	if err != nil && !errors.Is(err, ErrNoAccount) {
 		return msnp.Member{}, err
 	}
-	account, err := g.Storage.Account(ctx, h)
-	if err != nil && !errors.Is(err, ErrNoAccount) {
-		return msnp.Member{}, err
-	}
-	passwords, err := g.Storage.Passwords(ctx, h)
+	who, passwords, err := g.Storage.Credentials(ctx, h)
 	if err != nil {
 		return msnp.Member{}, err
 	}
@@ -52,7 +48,7 @@ func (g *Gateway) authenticate(ctx context.Context, proof msnp.Proof) (msnp.Memb
 		return msnp.Member{}, msnp.ErrAuthenticationFailed
 	}
 	g.notePasswordUse(used)
-	return msnp.Member{Handle: account.Handle, Name: account.Name}, nil
+	return who, nil
 }
 
 // matchPassword finds the app password that gives the client's answer. It looks

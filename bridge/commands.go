@@ -75,7 +75,7 @@ func statusCommand(ctx context.Context, u *user, _ string) string {
 	}
 	waiting, err := u.gateway.Storage.InboxOf(ctx, u.handle)
 	if err != nil {
-		u.log.Error().Err(err).Msg("Cannot read the inbox")
+		u.log().Error().Err(err).Msg("Cannot read the inbox")
 		return troubleAnswer
 	}
 	lines = append(lines, fmt.Sprintf("Messages that wait for you: %d.", len(waiting)))
@@ -101,7 +101,7 @@ func addCommand(ctx context.Context, u *user, address string) string {
 		return u.complaint(err, "add a contact")
 	}
 	if err := u.addByCommand(ctx, msnp.Allow, who); err != nil && !errors.As(err, &refusal) {
-		u.log.Error().Err(err).Msg("Cannot allow a contact")
+		u.log().Error().Err(err).Msg("Cannot allow a contact")
 	}
 	return fmt.Sprintf("%s (%s) is on your contact list now.", who.bestName(""), who.handle)
 }

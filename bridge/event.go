@@ -59,8 +59,10 @@ type Target struct {
 	// Ref is its id, as [MessageReceived.Ref] and [Outgoing.ID] have it.
 	Ref string
 	// Text is what it said, and Author who wrote it, where the network tells;
-	// else the gateway looks into its memory of the chat.
+	// else the gateway looks into its memory of the chat. Own says that the user
+	// himself wrote the Text; there is no Author then.
 	Text, Author string
+	Own          bool
 }
 
 // Media is a picture, a file or a voice message.

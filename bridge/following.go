@@ -30,22 +30,23 @@ func (u *user) followAll(l *link) {
 		return // the network's list says whom the user follows
 	}
 	var contacts []Contact
-	for _, e := range u.lists[msnp.Forward].entries {
+	for i := range u.lists[msnp.Forward].entries {
+		e := &u.lists[msnp.Forward].entries[i]
 		if e.remote != nil && e.remote.link == l {
-			contacts = append(contacts, Contact{ID: e.remote.id, Name: e.Name, Room: e.remote.room})
+			contacts = append(contacts, Contact{ID: e.remote.id, Name: e.name(), Room: e.remote.room})
 		}
 	}
 	if len(contacts) == 0 {
 		return
 	}
+	// What is asked for a client that has gone is asked in vain.
+	life := u.life()
 	u.gateway.spawn(func(context.Context) {
 		for _, c := range contacts {
-			// The session's context: what is asked for a client that has gone
-			// is asked in vain.
-			ctx, cancel := context.WithTimeout(u.ctx, orderTimeout)
+			ctx, cancel := context.WithTimeout(life, orderTimeout)
 			err := l.account.Follow(ctx, c)
 			cancel()
-			if u.ctx.Err() != nil {
+			if life.Err() != nil {
 				return
 			}
 			if err != nil {
@@ -57,7 +58,8 @@ func (u *user) followAll(l *link) {
 
 // showUntold shows the contacts of whom their networks have said nothing. Owned.
 func (u *user) showUntold() {
-	for _, e := range u.lists[msnp.Forward].entries {
+	for i := range u.lists[msnp.Forward].entries {
+		e := &u.lists[msnp.Forward].entries[i]
 		if e.remote != nil && !e.remote.told {
 			u.firstTold(e)
 		}
@@ -68,7 +70,8 @@ func (u *user) showUntold() {
 // Owned.
 func (u *user) linkOpened(l *link) {
 	u.links = append(slices.Clip(u.links), l)
-	for _, e := range u.lists[msnp.Forward].entries {
+	for i := range u.lists[msnp.Forward].entries {
+		e := &u.lists[msnp.Forward].entries[i]
 		if e.remote != nil && e.remote.link == nil {
 			e.remote = u.remoteOf(ContactRecord{Network: l.network.Name(), ID: e.remote.id, Room: e.remote.room})
 		}
@@ -90,7 +93,8 @@ func (u *user) linkOpened(l *link) {
 // Owned.
 func (u *user) linkClosed(l *link) {
 	u.links = slices.DeleteFunc(slices.Clone(u.links), func(other *link) bool { return other == l })
-	for _, e := range u.lists[msnp.Forward].entries {
+	for i := range u.lists[msnp.Forward].entries {
+		e := &u.lists[msnp.Forward].entries[i]
 		if e.remote != nil && e.remote.link == l {
 			e.remote.link, e.remote.told = nil, false
 			u.show(e, msnp.Offline)

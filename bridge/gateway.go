@@ -201,7 +201,7 @@ func (g *Gateway) forgetAccount(ctx context.Context, h Handle) {
 		}
 		account, err := g.Storage.Account(ctx, u.handle)
 		if err != nil {
-			u.log.Warn().Err(err).Msg("Cannot tell that a contact's account was removed")
+			u.log().Warn().Err(err).Msg("Cannot tell that a contact's account was removed")
 			continue
 		}
 		u.owner.post(func() { u.reverseChanged(false, msnp.Member{Handle: h}, account.Serial) })

@@ -24,6 +24,7 @@ type link struct {
 	outbox  outbox
 	// presence is what the network is to show of the user.
 	presence presenceSender
+	reading  reading
 
 	mu     sync.Mutex
 	down   bool // the network cannot be reached
@@ -37,6 +38,7 @@ func newLink(g *Gateway, n Network, account Handle) *link {
 	}
 	l.outbox = outbox{link: l, wake: make(chan struct{}, 1)}
 	l.presence = presenceSender{link: l}
+	l.reading = reading{link: l}
 	return l
 }
 

@@ -95,7 +95,7 @@ func (u *user) orderRename(ctx context.Context, contact ContactRecord, name stri
 	}
 	order := Order{Kind: OrderRenameContact, Chat: Chat{Contact: contact.ID}, Text: name}
 	if err := l.outbox.add(ctx, order, nil); err != nil {
-		u.log.Error().Err(err).Msg("Cannot tell a network of a contact's new name")
+		u.log().Error().Err(err).Msg("Cannot tell a network of a contact's new name")
 	}
 }
 
@@ -130,7 +130,7 @@ func listError(err error) error {
 
 // added takes a new entry in and answers the client. Owned.
 func (u *user) added(list msnp.List, m msnp.Member, who person, serial uint32, reply func(msnp.ListChange, msnp.Status)) {
-	e := &entry{Member: m}
+	e := newEntry(m)
 	if who.contact != nil {
 		e.remote = u.remoteOf(*who.contact)
 	}
@@ -143,7 +143,9 @@ func (u *user) added(list msnp.List, m msnp.Member, who person, serial uint32, r
 	u.mu.Unlock()
 	u.serial = max(u.serial, serial)
 	if list == msnp.Forward && u.announced {
-		e.shown = u.presentStatus(e)
+		found := u.lists[list].find(m.Handle)
+		found.shown = u.presentStatus(found)
+		e.shown = found.shown
 	}
 	reply(msnp.ListChange{List: list, Serial: serial, Contact: m}, e.shown)
 	u.permissionsChanged(list, m.Handle)
@@ -154,7 +156,7 @@ func (u *user) presentStatus(e *entry) msnp.Status {
 	if e.remote != nil {
 		return u.statusOf(e.remote)
 	}
-	if other := u.gateway.user(e.Handle); other != nil {
+	if other := u.gateway.user(e.handle()); other != nil {
 		return other.statusFor(u.handle).Status
 	}
 	return msnp.Offline
@@ -172,7 +174,7 @@ func (u *user) RemoveContact(ctx context.Context, list msnp.List, typed string, 
 	}
 	u.owner.do(func() {
 		u.mu.Lock()
-		gone := u.lists[list].remove(h)
+		gone, _ := u.lists[list].remove(h)
 		u.mu.Unlock()
 		u.keepRemoved(list, gone)
 		u.serial = max(u.serial, serial)
@@ -184,7 +186,7 @@ func (u *user) RemoveContact(ctx context.Context, list msnp.List, typed string, 
 	}
 	ctx = context.WithoutCancel(ctx) // also for a client that says it and is gone
 	if contact, known, err := u.gateway.Storage.ContactByHandle(ctx, h); err != nil {
-		u.log.Error().Err(err).Msg("Cannot tell a network of a removed contact")
+		u.log().Error().Err(err).Msg("Cannot tell a network of a removed contact")
 	} else if known {
 		u.orderForList(ctx, list, person{handle: h, contact: &contact}, false)
 	}
@@ -193,18 +195,18 @@ func (u *user) RemoveContact(ctx context.Context, list msnp.List, typed string, 
 
 // keepRemoved keeps what is known of a contact for as long as the network is
 // not told that he was removed. Owned.
-func (u *user) keepRemoved(list msnp.List, gone *entry) {
-	if list != msnp.Forward || gone == nil || gone.remote == nil {
+func (u *user) keepRemoved(list msnp.List, gone entry) {
+	if list != msnp.Forward || gone.remote == nil {
 		return
 	}
 	if u.removed == nil {
 		u.removed = make(map[Handle]*remoteState)
 	}
-	u.removed[gone.Handle] = gone.remote
+	u.removed[gone.handle()] = gone.remote
 	time.AfterFunc(unfollowHold, func() {
 		u.owner.post(func() {
-			if u.removed[gone.Handle] == gone.remote {
-				delete(u.removed, gone.Handle)
+			if u.removed[gone.handle()] == gone.remote {
+				delete(u.removed, gone.handle())
 			}
 		})
 	})
@@ -245,7 +247,7 @@ func (u *user) orderForList(ctx context.Context, list msnp.List, who person, add
 		order.Chat = RoomChat(who.contact.ID)
 	}
 	if err := l.outbox.add(ctx, order, nil); err != nil {
-		u.log.Error().Err(err).Str("order", string(kind)).Msg("Cannot tell a network of a changed list")
+		u.log().Error().Err(err).Str("order", string(kind)).Msg("Cannot tell a network of a changed list")
 	}
 }
 
@@ -269,7 +271,7 @@ func (u *user) reverseChanged(added bool, m msnp.Member, serial uint32) {
 	if !added {
 		u.lists[msnp.Reverse].remove(m.Handle)
 	} else if !u.lists[msnp.Reverse].has(m.Handle) {
-		u.lists[msnp.Reverse].add(&entry{Member: m})
+		u.lists[msnp.Reverse].add(newEntry(m))
 	}
 	u.mu.Unlock()
 	u.serial = max(u.serial, serial)
@@ -302,7 +304,7 @@ func (u *user) Rename(ctx context.Context, typed, name string, reply func(uint32
 		u.mu.Lock()
 		for list := range u.lists {
 			if e := u.lists[list].find(h); e != nil {
-				e.Name = name
+				e.setName(name)
 			}
 		}
 		u.mu.Unlock()
@@ -311,7 +313,7 @@ func (u *user) Rename(ctx context.Context, typed, name string, reply func(uint32
 	})
 	contact, known, err := u.gateway.Storage.ContactByHandle(ctx, h)
 	if err != nil {
-		u.log.Error().Err(err).Msg("Cannot tell a network of a contact's new name")
+		u.log().Error().Err(err).Msg("Cannot tell a network of a contact's new name")
 	} else if known {
 		u.orderRename(ctx, contact, name)
 	}
@@ -337,7 +339,7 @@ func (u *user) renameSelf(ctx context.Context, name string, reply func(uint32, m
 	u.gateway.spawn(func(ctx context.Context) { u.gateway.renameForAbsent(ctx, msnp.Member{Handle: u.handle, Name: name}) })
 	for _, l := range u.gateway.linksOf(u.handle) {
 		if err := l.outbox.add(ctx, Order{Kind: OrderRename, Text: name}, nil); err != nil {
-			u.log.Error().Err(err).Msg("Cannot tell a network of the new friendly name")
+			u.log().Error().Err(err).Msg("Cannot tell a network of the new friendly name")
 		}
 	}
 	return nil
@@ -422,9 +424,10 @@ func (u *user) SetStatus(_ context.Context, status msnp.Status, reply func([]msn
 // Owned.
 func (u *user) initialStatuses() []msnp.ContactStatus {
 	initial := []msnp.ContactStatus{{Contact: u.gateway.assistant(), Status: msnp.Online}}
-	for _, e := range u.lists[msnp.Forward].entries {
+	for i := range u.lists[msnp.Forward].entries {
+		e := &u.lists[msnp.Forward].entries[i]
 		if e.shown = u.presentStatus(e); e.shown.Visible() {
-			initial = append(initial, msnp.ContactStatus{Contact: e.Member, Status: e.shown})
+			initial = append(initial, msnp.ContactStatus{Contact: e.member(), Status: e.shown})
 		}
 	}
 	return initial

@@ -148,7 +148,7 @@ const maxFileName = 100
 func (l *link) wordAct(ctx context.Context, m *arrival) (shown bool, err error) {
 	message := &m.entry.Message
 	quote := Quote{Text: message.Target.Text, Author: message.Target.Author}
-	self := false
+	self := message.Target.Own
 	if quote.Text == "" && message.Target.Ref != "" {
 		stored, ok, err := l.gateway.Storage.Quote(ctx, l.owner, l.network.Name(), message.Chat, message.Target.Ref)
 		if err != nil {

@@ -84,6 +84,15 @@ type Typist interface {
 	Typing(ctx context.Context, chat Chat, typing bool) error
 }
 
+// Reader is an [Account] whose network tells others that the user has read what
+// they wrote.
+type Reader interface {
+	// Read says that the user's client was handed the message of that
+	// [MessageReceived.ID], and with it all before it in the chat. It is called
+	// for the newest of several messages alone, and not again after an error.
+	Read(ctx context.Context, chat Chat, id string) error
+}
+
 // Gatekeeper is an [Account] that answers contact requests and keeps people
 // away. Both calls may be repeated.
 type Gatekeeper interface {

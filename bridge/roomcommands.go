@@ -27,7 +27,7 @@ func (u *user) complaint(err error, what string) string {
 	case errors.Is(err, context.DeadlineExceeded):
 		return "That did not work: the network did not answer in time."
 	}
-	u.log.Warn().Err(err).Msg("Cannot " + what)
+	u.log().Warn().Err(err).Msg("Cannot " + what)
 	return "That did not work: " + err.Error() + "."
 }
 
@@ -257,7 +257,7 @@ func (u *user) historyLine(m MessageReceived, contact string) string {
 func linkCommand(ctx context.Context, u *user, _ string) string {
 	identities, err := u.gateway.Storage.Identities(ctx, u.handle)
 	if err != nil {
-		u.log.Error().Err(err).Msg("Cannot read the identities")
+		u.log().Error().Err(err).Msg("Cannot read the identities")
 		return troubleAnswer
 	}
 	kinds := make(map[string]string)

@@ -89,9 +89,10 @@ func (l *link) rosterReceived(ctx context.Context, e RosterReceived) error {
 // gone are the entries on FL that the network does not have any more.
 func (l *link) gone(u *user, there map[RemoteID]bool) (listings []listing) {
 	u.owner.do(func() {
-		for _, e := range u.lists[msnp.Forward].entries {
+		for i := range u.lists[msnp.Forward].entries {
+			e := &u.lists[msnp.Forward].entries[i]
 			if r := e.remote; r != nil && r.link == l && !there[r.id] && !l.outbox.has(OrderFollow, r.id) {
-				listings = append(listings, listing{list: msnp.Forward, contact: ContactRecord{Handle: e.Handle, Network: l.network.Name(), ID: r.id, Room: r.room}})
+				listings = append(listings, listing{list: msnp.Forward, contact: ContactRecord{Handle: e.handle(), Network: l.network.Name(), ID: r.id, Room: r.room}})
 			}
 		}
 	})
@@ -125,7 +126,7 @@ func (l *link) compare(ctx context.Context, u *user, entry RosterEntry) (changes
 	case !entry.Watches && on(msnp.Reverse) && on(msnp.Allow) && !entry.Contact.Room:
 		changes = append(changes, listing{list: msnp.Reverse, contact: contact})
 	}
-	if e := u.lists[msnp.Forward].find(contact.Handle); e != nil && entry.Contact.Name != "" && e.Name != entry.Contact.Name && !l.outbox.has(OrderRenameContact, contact.ID) {
+	if e := u.lists[msnp.Forward].find(contact.Handle); e != nil && entry.Contact.Name != "" && e.name() != entry.Contact.Name && !l.outbox.has(OrderRenameContact, contact.ID) {
 		u.owner.post(func() { u.contactRenamed(contact.Handle, entry.Contact.Name) })
 	}
 	return changes, nil
@@ -293,7 +294,7 @@ func (u *user) listedElsewhere(c listing, serial uint32) {
 	if !c.added {
 		u.lists[c.list].remove(c.contact.Handle)
 	} else if !u.lists[c.list].has(c.contact.Handle) {
-		e := &entry{Member: c.member()}
+		e := newEntry(c.member())
 		if c.list == msnp.Forward {
 			e.remote = u.remoteOf(c.contact)
 		}

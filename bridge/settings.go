@@ -53,13 +53,13 @@ func settingsCommand(ctx context.Context, u *user, args string) string {
 			value = ""
 		}
 		if err := storage.SetSetting(ctx, u.handle, s.name, value); err != nil {
-			u.log.Error().Err(err).Msg("Cannot store a setting")
+			u.log().Error().Err(err).Msg("Cannot store a setting")
 			return troubleAnswer
 		}
 	}
 	chosen, err := storage.Settings(ctx, u.handle)
 	if err != nil {
-		u.log.Error().Err(err).Msg("Cannot read the settings")
+		u.log().Error().Err(err).Msg("Cannot read the settings")
 		return troubleAnswer
 	}
 	var b strings.Builder

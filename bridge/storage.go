@@ -60,6 +60,13 @@ type Accounts interface {
 	// Passwords returns the account's app passwords, none for an unknown
 	// account.
 	Passwords(ctx context.Context, handle Handle) ([]PasswordRecord, error)
+	// Credentials returns what a sign-in is checked against: who has the handle,
+	// and the app passwords as Passwords does. For an unknown handle both are
+	// empty, without an error, after the same work.
+	Credentials(ctx context.Context, handle Handle) (who msnp.Member, passwords []PasswordRecord, err error)
+	// Belongings returns, as of one moment, what a session begins with. The
+	// error for an unknown handle is [ErrNoAccount].
+	Belongings(ctx context.Context, handle Handle) (Belongings, error)
 	// PasswordUsed notes that a password was used to sign in.
 	PasswordUsed(ctx context.Context, id int64, at time.Time) error
 	// SetAccountName changes the friendly name, SetPrivacy and SetPrompt the
@@ -75,6 +82,22 @@ type Accounts interface {
 	// but the newest number. It is how a running gateway notices what the command
 	// line did.
 	AccountChanges(ctx context.Context, since int64) (changes []AccountChange, newest int64, err error)
+}
+
+// Belongings is what an account has that a session of it must know from the
+// beginning; see [AccountRecord] for the first four.
+type Belongings struct {
+	Name    string
+	Serial  uint32
+	Prompt  msnp.Prompt
+	Privacy msnp.Privacy
+	// Lists are as [Lists] has them.
+	Lists [4][]msnp.Member
+	// Contacts are those entries of FL who are people or rooms on a network; nil
+	// for none.
+	Contacts map[Handle]ContactRecord
+	// Waiting says that there are messages in the inbox.
+	Waiting bool
 }
 
 // IdentityRecord is how an account exists on a network; see [Login].
@@ -141,8 +164,6 @@ type Contacts interface {
 	// ContactByHandle and ContactByID return ok false for an unknown one.
 	ContactByHandle(ctx context.Context, handle Handle) (c ContactRecord, ok bool, err error)
 	ContactByID(ctx context.Context, network string, id RemoteID) (c ContactRecord, ok bool, err error)
-	// ListedContacts returns those on an account's list, by handle.
-	ListedContacts(ctx context.Context, account Handle, list msnp.List) (map[Handle]ContactRecord, error)
 	// AddContact stores a new tie. [ErrHandleTaken] means that the handle
 	// belongs to another contact or to an account. Storing the same tie
 	// again changes nothing but the name.

@@ -21,10 +21,7 @@ type user struct {
 	handle   Handle
 	era      text.Era
 	notifier msnp.Notifier
-	log      zerolog.Logger
 	owner    owner
-	ctx      context.Context // ends with the session
-	cancel   context.CancelFunc
 
 	mu      sync.RWMutex
 	name    string
@@ -34,6 +31,8 @@ type user struct {
 	lists   [4]roll
 
 	// The rest belongs to the owner.
+	ctx       context.Context // see life
+	cancel    context.CancelFunc
 	serial    uint32
 	synced    bool // has asked for the lists: changes are pushed
 	announced bool // has set a status: contacts' statuses are pushed
@@ -50,14 +49,31 @@ type user struct {
 // errSignedOut answers what comes after a session has ended.
 var errSignedOut = msnp.Errorf(msnp.CodeNotLoggedIn, "the session has ended")
 
+// log returns a logger that names the user. It is made when there is something to say:
+// thousands of idle users need none. Safe from any goroutine.
+func (u *user) log() *zerolog.Logger {
+	log := u.gateway.Log.With().Str("handle", string(u.handle)).Logger()
+	return &log
+}
+
+// life returns the context that ends with the session, which is made for those
+// who have something to wait for. Owned.
+func (u *user) life() context.Context {
+	if u.ctx == nil {
+		u.ctx, u.cancel = context.WithCancel(u.gateway.ctx)
+		if u.closed {
+			u.cancel()
+		}
+	}
+	return u.ctx
+}
+
 // Open implements [msnp.Backend].
 func (g *Gateway) Open(ctx context.Context, h msnp.Handle, client msnp.Client, notifier msnp.Notifier) (msnp.Session, error) {
 	u := &user{
 		gateway: g, handle: h, notifier: notifier,
 		era: text.EraOf(client.Dialect),
-		log: g.Log.With().Str("handle", string(h)).Logger(),
 	}
-	u.ctx, u.cancel = context.WithCancel(g.ctx)
 	var (
 		earlier *user
 		err     error
@@ -100,32 +116,27 @@ func (g *Gateway) enter(u *user) (earlier *user, err error) {
 
 // load reads what is stored for the user. Owned, and with the lock held.
 func (u *user) load(ctx context.Context) error {
-	storage := u.gateway.Storage
-	account, err := storage.Account(ctx, u.handle)
+	b, err := u.gateway.Storage.Belongings(ctx, u.handle)
 	if err != nil {
-		return fmt.Errorf("read account: %w", err)
+		return fmt.Errorf("read account and lists: %w", err)
 	}
-	u.name, u.prompt, u.privacy, u.serial = account.Name, account.Prompt, account.Privacy, account.Serial
-	lists, err := storage.Lists(ctx, u.handle)
-	if err != nil {
-		return fmt.Errorf("read lists: %w", err)
-	}
-	for list, members := range lists {
+	u.name, u.prompt, u.privacy, u.serial = b.Name, b.Prompt, b.Privacy, b.Serial
+	for list, members := range b.Lists {
 		u.lists[list] = newRoll(members)
 	}
-	if len(u.gateway.Networks) > 0 && len(u.lists[msnp.Forward].entries) > 0 {
-		contacts, err := storage.ListedContacts(ctx, u.handle, msnp.Forward)
-		if err != nil {
-			return fmt.Errorf("read contacts: %w", err)
-		}
-		for _, e := range u.lists[msnp.Forward].entries {
-			if c, ok := contacts[e.Handle]; ok {
+	if len(b.Contacts) > 0 {
+		for i := range u.lists[msnp.Forward].entries {
+			e := &u.lists[msnp.Forward].entries[i]
+			if c, ok := b.Contacts[e.handle()]; ok {
 				e.remote = u.remoteOf(c)
 			}
 		}
 	}
 	for _, l := range u.links {
 		u.followAll(l)
+	}
+	if !b.Waiting {
+		return nil
 	}
 	return u.loadArrivals(ctx)
 }
@@ -149,7 +160,9 @@ func (u *user) end() {
 			return
 		}
 		u.closed = true
-		u.cancel()
+		if u.cancel != nil {
+			u.cancel()
+		}
 		u.changeStatus(msnp.Offline)
 		for _, l := range u.links { // also without a status, a roster may have been asked for
 			l.presence.want(presenceOf(msnp.Offline))
@@ -228,8 +241,9 @@ func (u *user) changeStatus(status msnp.Status) {
 // tellWatchers lets every signed-in user who has this one on FL know the present
 // status and name. Owned.
 func (u *user) tellWatchers() {
-	for _, e := range u.lists[msnp.Reverse].entries {
-		u.tellWatcher(e.Handle)
+	for i := range u.lists[msnp.Reverse].entries {
+		e := &u.lists[msnp.Reverse].entries[i]
+		u.tellWatcher(e.handle())
 	}
 }
 
@@ -255,7 +269,7 @@ func (u *user) contactSeen(cs msnp.ContactStatus) {
 
 // show pushes a contact's status if the client does not know it yet. Owned.
 func (u *user) show(e *entry, status msnp.Status) {
-	u.push(e, msnp.ContactStatus{Contact: e.Member, Status: status})
+	u.push(e, msnp.ContactStatus{Contact: e.member(), Status: status})
 }
 
 // push is show for a status that may be the first one of a contact. Owned.
@@ -271,25 +285,25 @@ func (u *user) push(e *entry, cs msnp.ContactStatus) {
 // Owned.
 func (u *user) firstTold(e *entry) {
 	e.remote.told = true
-	u.push(e, msnp.ContactStatus{Contact: e.Member, Status: u.statusOf(e.remote), Initial: true})
+	u.push(e, msnp.ContactStatus{Contact: e.member(), Status: u.statusOf(e.remote), Initial: true})
 }
 
 // rename gives a contact on FL another name, here and in the store, so that the
 // list and the status lines agree: aMSN removes and adds every contact whose
 // names differ. Owned.
 func (u *user) rename(e *entry, name string) (changed bool) {
-	if name == "" || e.Name == name {
+	if name == "" || e.name() == name {
 		return false
 	}
 	u.mu.Lock()
-	e.Name = name
+	e.setName(name)
 	u.mu.Unlock()
-	renamed := e.Member
+	renamed := e.member()
 	u.gateway.spawn(func(ctx context.Context) {
 		serial, err := u.gateway.Storage.RenameEntry(ctx, u.handle, renamed)
 		if err != nil {
 			if !errors.Is(err, ErrNotListed) && ctx.Err() == nil {
-				u.log.Warn().Err(err).Msg("Cannot store a contact's new name")
+				u.log().Warn().Err(err).Msg("Cannot store a contact's new name")
 			}
 			return
 		}

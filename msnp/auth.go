@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"papillon/msnp/wire"
 )
 
@@ -33,7 +35,7 @@ func (c *conn) handleVER(req *request) error {
 	chosen, answer := negotiate(req.args)
 	c.sendLine(append([]string{"VER", req.trID}, answer...)...)
 	if chosen == nil {
-		c.log().Info().Strs("offered", req.args).Msg("No dialect in common")
+		c.log(zerolog.InfoLevel).Strs("offered", req.args).Msg("No dialect in common")
 		if answer[0] == clientVersioning {
 			c.versionOnly = true
 			return nil
@@ -90,7 +92,7 @@ func (c *conn) handleUSR(req *request) error {
 // who is registered here is nobody's business.
 func (c *conn) challenge(req *request) error {
 	if !c.server.signIns.allow(c.addr) {
-		c.log().Warn().Msg("limits.sign_ins_per_minute: sign-in refused")
+		c.log(zerolog.WarnLevel).Msg("limits.sign_ins_per_minute: sign-in refused")
 		c.server.stats.refused.Add(1)
 		c.sendError(CodeServerBusy, req.trID)
 		return errEnd
@@ -123,10 +125,10 @@ func (c *conn) authenticate(req *request) error {
 	}
 	proof := Proof{Handle: c.login.handle, Challenge: c.login.challenge, Response: req.args[2], Addr: c.addr}
 	c.login = login{}
-	who, err := c.server.options.Backend.Authenticate(c.ctx, proof)
+	who, err := c.server.options.Backend.Authenticate(c.context(), proof)
 	if errors.Is(err, ErrAuthenticationFailed) {
 		c.server.stats.refused.Add(1)
-		c.log().Info().Str("handle", proof.Handle).Msg("Sign-in refused: wrong handle or password")
+		c.log(zerolog.InfoLevel).Str("handle", proof.Handle).Msg("Sign-in refused: wrong handle or password")
 		return Errorf(CodeAuthenticationFailed, "wrong handle or password")
 	}
 	if err != nil {
@@ -141,15 +143,15 @@ func (c *conn) openSession(req *request, who Member, typed string) error {
 	n := &notification{conn: c, user: who, typed: typed}
 	n.groups.serial = n.lastSerial
 	client := Client{Dialect: c.dialect.number, Addr: c.addr}
-	session, err := c.server.options.Backend.Open(c.ctx, who.Handle, client, n)
+	session, err := c.server.options.Backend.Open(c.context(), who.Handle, client, n)
 	if err != nil {
 		return fmt.Errorf("open session of %s: %w", who.Handle, err)
 	}
 	n.session, n.groups.session = session, session
 	c.ns = n
 	n.welcome(req.trID)
-	c.setLog(c.log().With().Str("handle", string(who.Handle)).Logger())
-	c.log().Info().Str("dialect", c.dialect.name).Msg("Signed in")
+	c.name.Store(&clientName{handle: who.Handle})
+	c.log(zerolog.InfoLevel).Str("dialect", c.dialect.name).Msg("Signed in")
 	c.server.stats.signIns.Add(1)
 	c.server.stats.signedIn.Add(1)
 	c.signedIn()
@@ -176,7 +178,7 @@ func (c *conn) enterSwitchboard(req *request) error {
 	}
 	who := tk.session.member()
 	sb := &switchboard{conn: c, dialect: tk.session.dialect}
-	conversation, err := tk.session.session.Converse(c.ctx, sb)
+	conversation, err := tk.session.session.Converse(c.context(), sb)
 	if err != nil {
 		return fmt.Errorf("open conversation: %w", err)
 	}
@@ -196,7 +198,7 @@ func (c *conn) handleANS(req *request) error {
 		return Errorf(CodeAuthenticationFailed, "ANS for another switchboard session")
 	}
 	sb := &switchboard{conn: c, dialect: tk.session.dialect, answering: req.trID}
-	conversation, err := tk.ring.Answer(c.ctx, sb)
+	conversation, err := tk.ring.Answer(c.context(), sb)
 	if err != nil {
 		return fmt.Errorf("join conversation: %w", err)
 	}
@@ -214,7 +216,7 @@ func (c *conn) becomeSwitchboard(sb *switchboard, conversation Conversation, use
 	sb.conversation = conversation
 	c.dialect = sb.dialect
 	c.sb = sb
-	c.setLog(c.log().With().Str("handle", string(user)).Uint32("switchboard", conversation.ID()).Logger())
+	c.name.Store(&clientName{handle: user, switchboard: conversation.ID()})
 	c.server.stats.switchboards.Add(1)
 	c.signedIn()
 }

@@ -9,7 +9,7 @@ import (
 // Backend is the application behind a [Server]: it knows who may sign in and
 // what a signed-in user owns. The server calls it from many connection
 // goroutines at once; a method may block (on a database, say) and must then
-// honour its context, which ends with the connection.
+// honour its context, which ends with the connection and with the call.
 type Backend interface {
 	// Authenticate checks the answer to an MD5 challenge (draft-movva-00
 	// §7.3). It returns [ErrAuthenticationFailed] for a wrong answer and for

@@ -214,17 +214,17 @@ func (c *conn) answerError(trID string, err error) error {
 		read   readError
 	)
 	switch {
-	case errors.Is(err, errEnd), errors.As(err, &read), c.ctx.Err() != nil:
+	case errors.Is(err, errEnd), errors.As(err, &read), c.life.ended():
 		return err
 	case errors.Is(err, errGarbage):
 		errors.As(err, &answer)
 		c.sendError(answer.Code, trID)
-		c.log().Info().Err(answer).Msg("Connection closed: its input cannot be followed")
+		c.log(zerolog.InfoLevel).Err(answer).Msg("Connection closed: its input cannot be followed")
 		return errEnd
 	case errors.As(err, &answer):
 		return c.mistake([]string{"", trID}, answer)
 	default:
-		c.log().Error().Err(err).Msg("Command failed; client told 500")
+		c.log(zerolog.ErrorLevel).Err(err).Msg("Command failed; client told 500")
 		c.sendError(CodeInternalServer, trID)
 		return nil
 	}
@@ -239,14 +239,14 @@ func (c *conn) mistake(words []string, answer *Error) error {
 			trID = id
 		}
 	}
-	c.log().Debug().Err(answer).Msg("Command refused")
+	c.log(zerolog.DebugLevel).Err(answer).Msg("Command refused")
 	c.sendError(answer.Code, trID)
 	if answer.closes() {
 		return errEnd
 	}
 	if answer.Code == CodeSyntax || answer.Code == CodeFieldsMissing {
 		if c.mistakes++; c.mistakes >= maxMistakes {
-			c.log().Info().Int("mistakes", c.mistakes).Msg("Connection closed: nothing but malformed commands")
+			c.log(zerolog.InfoLevel).Int("mistakes", c.mistakes).Msg("Connection closed: nothing but malformed commands")
 			return errEnd
 		}
 	}
@@ -256,10 +256,11 @@ func (c *conn) mistake(words []string, answer *Error) error {
 // traceCommand writes a command to the log at trace level, without digests and
 // message texts.
 func (c *conn) traceCommand(req *request) {
-	if c.log().GetLevel() > zerolog.TraceLevel {
+	ev := c.log(zerolog.TraceLevel)
+	if ev == nil {
 		return
 	}
-	ev := c.log().Trace().Str("command", req.name).Str("trid", req.trID)
+	ev = ev.Str("command", req.name).Str("trid", req.trID)
 	if req.name != "USR" && req.name != "ANS" {
 		ev = ev.Strs("args", req.args)
 	}

@@ -26,16 +26,16 @@ const maxMistakes = 32
 const lingerTime = 2 * time.Second
 
 // conn is one client connection. Its reader goroutine runs serve and all
-// handlers; the fields without a lock belong to it.
+// handlers; the fields without a lock belong to it, or to the one that has taken
+// its place.
 type conn struct {
 	server *Server
 	nc     net.Conn
 	addr   netip.Addr
 	reader *wire.Reader
 	out    outgoing
-	logger atomic.Pointer[zerolog.Logger] // the reader replaces it; anybody logs
-	ctx    context.Context
-	cancel context.CancelFunc
+	name   atomic.Pointer[clientName] // set by the reader when it is known; anybody logs
+	life   lifetime
 	pace   *rate.Limiter // nil without limits.commands_per_second
 
 	dialect *dialect // set by VER
@@ -57,8 +57,7 @@ func newConn(s *Server, nc net.Conn) *conn {
 		addr:   addrOf(nc),
 		reader: wire.NewReader(nc, wire.Limits{Line: limits.Line, Payload: limits.Payload}),
 	}
-	c.setLog(s.options.Log.With().Stringer("remote", nc.RemoteAddr()).Logger())
-	c.ctx, c.cancel = context.WithCancel(s.ctx)
+	c.life.parent = s.ctx
 	c.out = outgoing{nc: nc, limit: limits.SendQueue, failed: c.sendingFailed}
 	if limits.CommandsPerSecond > 0 {
 		c.pace = rate.NewLimiter(rate.Limit(limits.CommandsPerSecond), max(limits.CommandBurst, 1))
@@ -66,35 +65,80 @@ func newConn(s *Server, nc net.Conn) *conn {
 	return c
 }
 
-// log returns the connection's logger. Safe from any goroutine.
-func (c *conn) log() *zerolog.Logger { return c.logger.Load() }
+// clientName is what the log says about a client besides its address.
+type clientName struct {
+	handle      Handle
+	switchboard uint32 // 0 for a notification connection
+}
 
-// setLog replaces it, when more is known about the client.
-func (c *conn) setLog(log zerolog.Logger) { c.logger.Store(&log) }
+// log begins a line in the log that names the client; nil, which takes all that is
+// added and does nothing, when the level is not logged. A logger for each connection
+// would be more memory than all else that an idle one has. Safe from any goroutine.
+func (c *conn) log(level zerolog.Level) *zerolog.Event {
+	ev := c.server.options.Log.WithLevel(level)
+	if ev == nil {
+		return nil
+	}
+	ev.Stringer("remote", c.nc.RemoteAddr())
+	if name := c.name.Load(); name != nil {
+		ev.Str("handle", string(name.handle))
+		if name.switchboard != 0 {
+			ev.Uint32("switchboard", name.switchboard)
+		}
+	}
+	return ev
+}
 
 // errEnd ends a connection in good order: what was sent is still written.
 var errEnd = errors.New("connection ends")
 
-// serve reads and handles commands until the connection ends.
+// serve runs a new connection.
 func (c *conn) serve() {
-	defer c.close()
-	defer func() {
-		if cause := recover(); cause != nil {
-			c.log().Error().Interface("panic", cause).Bytes("stack", debug.Stack()).Msg("Handler panicked; connection dropped")
-		}
-	}()
 	if limit := c.server.options.Limits.Unauthenticated; limit > 0 {
 		c.setReadDeadline(time.Now().Add(limit))
 	}
+	c.proceed()
+}
+
+// await goes on with a connection from which nothing has come for now. It is to run
+// on a new goroutine: one that has handled commands has a stack of at least
+// twice the size, and most connections are idle most of the time.
+func (c *conn) await() {
+	_ = c.reader.Await() // an error comes again with the next read
+	c.proceed()
+}
+
+// proceed handles commands until the connection ends, or until a notification
+// connection has nothing more to say; then another goroutine awaits what comes.
+func (c *conn) proceed() {
+	idle := false
+	defer func() {
+		if !idle {
+			c.close()
+			c.server.dismiss(c)
+		}
+	}()
+	defer func() {
+		if cause := recover(); cause != nil {
+			c.log(zerolog.ErrorLevel).Interface("panic", cause).Bytes("stack", debug.Stack()).Msg("Handler panicked; connection dropped")
+		}
+	}()
 	for {
 		err := c.serveCommand()
+		if c.sb == nil { // hardly any command that the others send needs one
+			c.life.rest()
+		}
 		switch {
+		case err == nil && c.ns != nil && c.reader.Buffered() == 0:
+			idle = true
+			go c.await() // which the connection belongs to now
+			return
 		case err == nil:
 		case errors.Is(err, errEnd), c.out.ending() && !errors.Is(err, os.ErrDeadlineExceeded):
 			c.leave() // nobody is to wait for a client that lingers
 			c.linger()
 			return
-		case errors.Is(err, os.ErrDeadlineExceeded) && c.ctx.Err() == nil && c.stillActive():
+		case errors.Is(err, os.ErrDeadlineExceeded) && !c.life.ended() && c.stillActive():
 		default:
 			c.logEnd(err)
 			return
@@ -104,10 +148,8 @@ func (c *conn) serve() {
 
 // serveCommand reads one command and handles it.
 func (c *conn) serveCommand() error {
-	if c.pace != nil {
-		if err := c.pace.Wait(c.ctx); err != nil {
-			return err
-		}
+	if err := c.keepPace(); err != nil {
+		return err
 	}
 	words, err := c.reader.ReadLine()
 	var syntax *wire.SyntaxError
@@ -122,14 +164,38 @@ func (c *conn) serveCommand() error {
 	return c.dispatch(words)
 }
 
+// keepPace waits until the client may send its next command.
+func (c *conn) keepPace() error {
+	if c.pace == nil {
+		return nil
+	}
+	delay := c.pace.Reserve().Delay()
+	if delay <= 0 {
+		return nil
+	}
+	timer := time.NewTimer(delay)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-c.context().Done():
+		return c.context().Err()
+	}
+}
+
+// context returns a context that ends with the connection, or when the command
+// that is being handled has been; on a switchboard only with the connection. For
+// the reader.
+func (c *conn) context() context.Context { return c.life.context() }
+
 // setReadDeadline sets when reading gives up; the zero time for never. A
 // connection that is being ended keeps its last, short deadline.
 func (c *conn) setReadDeadline(t time.Time) {
-	if c.ctx.Err() != nil {
+	if c.life.ended() {
 		t = time.Now().Add(lingerTime)
 	}
 	if err := c.nc.SetReadDeadline(t); err != nil {
-		c.log().Debug().Err(err).Msg("Cannot set the read deadline") // closed: reading says so next
+		c.log(zerolog.DebugLevel).Err(err).Msg("Cannot set the read deadline") // closed: reading says so next
 	}
 }
 
@@ -179,9 +245,9 @@ func (c *conn) sendError(code Code, trID string) { c.sendLine(codeWord(code), tr
 func (c *conn) sendingFailed(err error) {
 	if errors.Is(err, errQueueFull) {
 		c.server.stats.dropped.Add(1)
-		c.log().Warn().Err(err).Msg("Client dropped")
+		c.log(zerolog.WarnLevel).Err(err).Msg("Client dropped")
 	}
-	c.cancel()
+	c.life.end()
 	_ = c.nc.Close() // the reader sees it and cleans up; a second close is no error worth telling
 }
 
@@ -193,7 +259,7 @@ func (c *conn) cut() { c.out.fail(net.ErrClosed) }
 // throw away the last lines.
 func (c *conn) linger() {
 	drained := c.out.finish()
-	c.cancel()
+	c.life.end()
 	c.setReadDeadline(time.Time{})
 	// What comes is of no interest, and neither is how it ends.
 	_, _ = io.Copy(io.Discard, io.LimitReader(c.nc, 1<<20))
@@ -217,7 +283,7 @@ func (c *conn) leave() {
 
 // close ends the connection; called last by the reader.
 func (c *conn) close() {
-	c.cancel()
+	c.life.end()
 	c.leave()
 	c.cut()
 }
@@ -226,11 +292,11 @@ func (c *conn) close() {
 func (c *conn) logEnd(err error) {
 	switch {
 	case errors.Is(err, wire.ErrLineTooLong), errors.Is(err, wire.ErrPayloadTooLong):
-		c.log().Warn().Err(err).Msg("Connection closed: over the limit")
-	case errors.Is(err, os.ErrDeadlineExceeded) && c.sb == nil && c.ctx.Err() == nil:
-		c.log().Info().Msg("Connection closed: it did not sign in in time")
+		c.log(zerolog.WarnLevel).Err(err).Msg("Connection closed: over the limit")
+	case errors.Is(err, os.ErrDeadlineExceeded) && c.sb == nil && !c.life.ended():
+		c.log(zerolog.InfoLevel).Msg("Connection closed: it did not sign in in time")
 	default:
-		c.log().Debug().Err(err).Msg("Connection ended")
+		c.log(zerolog.DebugLevel).Err(err).Msg("Connection ended")
 	}
 }
 
@@ -253,7 +319,7 @@ func (c *conn) endSession(reason Reason) {
 // goroutine.
 func (c *conn) hangUp() {
 	c.out.finish()
-	c.cancel()
+	c.life.end()
 	c.setReadDeadline(time.Time{}) // the reader may be waiting for a client that never closes
 }
 

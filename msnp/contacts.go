@@ -17,9 +17,9 @@ func (n *notification) handleADD(req *request) error {
 		if err != nil {
 			return err
 		}
-		return n.groupKeeper().PutInGroup(n.ctx, req.handle(1), nameFrom(req.args[:last], 2), id, reply)
+		return n.groupKeeper().PutInGroup(n.context(), req.handle(1), nameFrom(req.args[:last], 2), id, reply)
 	}
-	return n.session.AddContact(n.ctx, list, req.handle(1), nameFrom(req.args, 2), func(change ListChange, status Status) {
+	return n.session.AddContact(n.context(), list, req.handle(1), nameFrom(req.args, 2), func(change ListChange, status Status) {
 		reply(n.inGroup(change), status)
 	})
 }
@@ -57,13 +57,13 @@ func (n *notification) handleREM(req *request) error {
 		n.out.send(func(b []byte) []byte { return n.dialect.appendChange(b, "REM", req.trID, change, grouped) }, nil)
 	}
 	if !grouped {
-		return n.session.RemoveContact(n.ctx, list, req.handle(1), reply)
+		return n.session.RemoveContact(n.context(), list, req.handle(1), reply)
 	}
 	id, err := groupID(req.args[2], CodeNoSuchGroup)
 	if err != nil {
 		return err
 	}
-	return n.groupKeeper().TakeFromGroup(n.ctx, req.handle(1), id, reply)
+	return n.groupKeeper().TakeFromGroup(n.context(), req.handle(1), id, reply)
 }
 
 // clientList reads the name of a list that a client may change.
@@ -102,7 +102,7 @@ func (n *notification) handleREA(req *request) error {
 	if name == "" || tooLong(name, maxEncodedName) {
 		return Errorf(CodeInvalidFriendlyName, "friendly name is empty or too long")
 	}
-	return n.session.Rename(n.ctx, req.handle(0), name, func(serial uint32, who Member) {
+	return n.session.Rename(n.context(), req.handle(0), name, func(serial uint32, who Member) {
 		n.mu.Lock()
 		if who.Handle == n.user.Handle {
 			n.user.Name = who.Name

@@ -52,7 +52,7 @@ func (n *notification) withOwn(p Properties) Properties {
 
 // handleLSG sends the groups.
 func (n *notification) handleLSG(req *request) error {
-	return n.session.Properties(n.ctx, func(p Properties) {
+	return n.session.Properties(n.context(), func(p Properties) {
 		p = n.withOwn(p)
 		n.out.send(func(b []byte) []byte { return n.dialect.appendGroups(b, req.trID, p) }, nil)
 	})
@@ -64,7 +64,7 @@ func (n *notification) handleADG(req *request) error {
 	if err != nil {
 		return err
 	}
-	return n.groupKeeper().AddGroup(n.ctx, name, func(serial, id uint32) {
+	return n.groupKeeper().AddGroup(n.context(), name, func(serial, id uint32) {
 		n.noteSerial(serial)
 		n.sendLine("ADG", req.trID, number(serial), n.dialect.encodeGroup(name), number(id), "0")
 	})
@@ -80,7 +80,7 @@ func (n *notification) handleREG(req *request) error {
 	if err != nil {
 		return err
 	}
-	return n.groupKeeper().RenameGroup(n.ctx, id, name, func(serial uint32) {
+	return n.groupKeeper().RenameGroup(n.context(), id, name, func(serial uint32) {
 		n.noteSerial(serial)
 		n.sendLine("REG", req.trID, number(serial), number(id), n.dialect.encodeGroup(name), "0")
 	})
@@ -95,7 +95,7 @@ func (n *notification) handleRMG(req *request) error {
 	if id == 0 {
 		return Errorf(CodeGroupZero, "group 0 cannot be removed")
 	}
-	return n.groupKeeper().RemoveGroup(n.ctx, id, func(serial uint32) {
+	return n.groupKeeper().RemoveGroup(n.context(), id, func(serial uint32) {
 		n.noteSerial(serial)
 		n.sendLine("RMG", req.trID, number(serial), number(id))
 	})

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/rs/zerolog"
+
 	"papillon/msnp/wire"
 )
 
@@ -70,7 +72,7 @@ func (n *notification) end() {
 	n.server.tickets.revoke(n)
 	n.session.Close()
 	n.server.stats.signedIn.Add(-1)
-	n.log().Info().Msg("Signed out")
+	n.log(zerolog.InfoLevel).Msg("Signed out")
 }
 
 // handleOUT signs out. Real servers differed in whether they echoed OUT; echo
@@ -87,7 +89,7 @@ func (n *notification) handleSYN(req *request) error {
 	if err != nil {
 		return Errorf(CodeInvalidParameter, "SYN serial %q", req.args[0])
 	}
-	return n.session.Properties(n.ctx, func(p Properties) {
+	return n.session.Properties(n.context(), func(p Properties) {
 		p = n.withOwn(p)
 		n.out.send(func(b []byte) []byte {
 			b = appendReply(b, "SYN", req.trID, number(p.Serial))
@@ -105,7 +107,7 @@ func (n *notification) handleLST(req *request) error {
 	if !ok {
 		return Errorf(CodeInvalidParameter, "LST of %q", req.args[0])
 	}
-	return n.session.Properties(n.ctx, func(p Properties) {
+	return n.session.Properties(n.context(), func(p Properties) {
 		p = n.withOwn(p)
 		n.out.send(func(b []byte) []byte { return n.dialect.appendList(b, req.trID, list, p, false) }, nil)
 	})
@@ -118,7 +120,7 @@ func (n *notification) handleGTC(req *request) error {
 	if mode != PromptAsk && mode != PromptAllow {
 		return Errorf(CodeInvalidParameter, "GTC %q", req.args[0])
 	}
-	return n.session.SetPrompt(n.ctx, mode, func(serial uint32) {
+	return n.session.SetPrompt(n.context(), mode, func(serial uint32) {
 		n.noteSerial(serial)
 		n.sendLine("GTC", req.trID, number(serial), string(mode))
 	})
@@ -129,7 +131,7 @@ func (n *notification) handleBLP(req *request) error {
 	if mode != AllowOthers && mode != BlockOthers {
 		return Errorf(CodeInvalidParameter, "BLP %q", req.args[0])
 	}
-	return n.session.SetPrivacy(n.ctx, mode, func(serial uint32) {
+	return n.session.SetPrivacy(n.context(), mode, func(serial uint32) {
 		n.noteSerial(serial)
 		n.sendLine("BLP", req.trID, number(serial), string(mode))
 	})

@@ -45,7 +45,7 @@ func (n *notification) handlePRP(req *request) error {
 		n.sendLine(phoneWords(Phones{key: value}, key, "PRP", req.trID, number(serial))...)
 	}
 	if keeper, ok := n.session.(PhoneKeeper); ok {
-		return keeper.SetPhone(n.ctx, key, value, reply)
+		return keeper.SetPhone(n.context(), key, value, reply)
 	}
 	if n.phones == nil {
 		n.phones = make(Phones)

@@ -10,7 +10,7 @@ func (n *notification) handleCHG(req *request) error {
 		return Errorf(CodeInvalidParameter, "status %q", req.args[0])
 	}
 	defer n.ask()
-	return n.session.SetStatus(n.ctx, status, func(initial []ContactStatus) {
+	return n.session.SetStatus(n.context(), status, func(initial []ContactStatus) {
 		n.status = status
 		if status != Offline {
 			n.expectInitial(req.trID)

@@ -141,11 +141,7 @@ func (s *Server) ServeConn(nc net.Conn) {
 		_ = nc.Close() // refused; whether the close succeeds changes nothing
 		return
 	}
-	go func() {
-		defer s.handlers.Done()
-		defer s.dismiss(c)
-		c.serve()
-	}()
+	go c.serve()
 }
 
 // admit counts a new connection in, or says why it is not let in.
@@ -171,6 +167,7 @@ func (s *Server) admit(nc net.Conn) (*conn, error) {
 
 // dismiss counts a connection out.
 func (s *Server) dismiss(c *conn) {
+	defer s.handlers.Done()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.conns, c)

@@ -26,7 +26,7 @@ func (s *switchboard) handleOUT(*request) error { return errEnd }
 
 // handleCAL calls somebody into the conversation; draft-movva-00 §8.3.
 func (s *switchboard) handleCAL(req *request) error {
-	return s.conversation.Invite(s.ctx, req.handle(0), func() {
+	return s.conversation.Invite(s.context(), req.handle(0), func() {
 		s.sendLine("CAL", req.trID, "RINGING", number(s.conversation.ID()))
 	})
 }
@@ -40,7 +40,7 @@ func (s *switchboard) handleMSG(req *request) error {
 	}
 	s.touched()
 	s.server.stats.messages.Add(1)
-	s.conversation.Send(s.ctx, req.payload, s.outcome(mode, req.trID))
+	s.conversation.Send(s.context(), req.payload, s.outcome(mode, req.trID))
 	return nil
 }
 

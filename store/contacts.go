@@ -8,7 +8,6 @@ import (
 	"go.mau.fi/util/dbutil"
 
 	"papillon/bridge"
-	"papillon/msnp"
 )
 
 // ContactByHandle is part of [bridge.Contacts].
@@ -21,22 +20,6 @@ func (s *Store) ContactByHandle(ctx context.Context, handle bridge.Handle) (c br
 func (s *Store) ContactByID(ctx context.Context, network string, id bridge.RemoteID) (c bridge.ContactRecord, ok bool, err error) {
 	c, ok, err = s.contact(ctx, `SELECT handle, network, remote_id, name, room FROM contact WHERE network=$1 AND remote_id=$2`, network, string(id))
 	return c, ok, wrap(err, "read %s contact %s", network, id)
-}
-
-// ListedContacts is part of [bridge.Contacts].
-func (s *Store) ListedContacts(ctx context.Context, account bridge.Handle, list msnp.List) (map[bridge.Handle]bridge.ContactRecord, error) {
-	contacts, err := collect(ctx, s, scanContact, `
-		SELECT contact.handle, contact.network, contact.remote_id, contact.name, contact.room
-		FROM list_entry JOIN contact ON contact.handle=list_entry.handle WHERE list_entry.account=$1 AND list_entry.list=$2
-	`, fold(account), list)
-	if err != nil {
-		return nil, wrap(err, "read contacts of %s", account)
-	}
-	byHandle := make(map[bridge.Handle]bridge.ContactRecord, len(contacts))
-	for _, c := range contacts {
-		byHandle[c.Handle] = c
-	}
-	return byHandle, nil
 }
 
 func scanContact(row dbutil.Scannable) (c bridge.ContactRecord, err error) {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"papillon/bridge"
+	"papillon/msnp"
 )
 
 // Passwords is part of [bridge.Accounts]. They come oldest first.
@@ -26,14 +27,48 @@ func (s *Store) Passwords(ctx context.Context, handle bridge.Handle) ([]bridge.P
 		if err = rows.Scan(&p.ID, &p.Label, &sealed, &created, &used); err != nil {
 			return nil, wrap(err, "read passwords of %s", handle)
 		}
-		plain, err := s.sealer.open(sealed, passwordPlace(handle, p.ID)...)
-		if err != nil {
-			return nil, wrap(err, "read password %d of %s", p.ID, handle)
+		if p.Password, err = s.unsealPassword(handle, p.ID, sealed); err != nil {
+			return nil, err
 		}
-		p.Password, p.Created, p.LastUsed = string(plain), fromMillis(created), fromMillis(used)
+		p.Created, p.LastUsed = fromMillis(created), fromMillis(used)
 		passwords = append(passwords, p)
 	}
 	return passwords, wrap(rows.Err(), "read passwords of %s", handle)
+}
+
+// Credentials is part of [bridge.Accounts].
+func (s *Store) Credentials(ctx context.Context, handle bridge.Handle) (who msnp.Member, passwords []bridge.PasswordRecord, err error) {
+	rows, err := s.read(ctx, `
+		SELECT a.handle, a.name, p.id, p.label, p.sealed, p.created, p.last_used
+		FROM account a LEFT JOIN password p ON p.account=a.handle WHERE a.handle=CAST($1 AS TEXT) ORDER BY p.id
+	`, fold(handle))
+	if err != nil {
+		return who, nil, wrap(err, "read credentials of %s", handle)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id, created, used sql.NullInt64
+		var label sql.NullString
+		var sealed []byte
+		if err = rows.Scan(&who.Handle, &who.Name, &id, &label, &sealed, &created, &used); err != nil {
+			return who, nil, wrap(err, "read credentials of %s", handle)
+		}
+		if !id.Valid {
+			continue // an account without passwords
+		}
+		p := bridge.PasswordRecord{ID: id.Int64, Label: label.String, Created: fromMillis(created), LastUsed: fromMillis(used)}
+		if p.Password, err = s.unsealPassword(handle, p.ID, sealed); err != nil {
+			return who, nil, err
+		}
+		passwords = append(passwords, p)
+	}
+	return who, passwords, wrap(rows.Err(), "read credentials of %s", handle)
+}
+
+// unsealPassword opens a stored password.
+func (s *Store) unsealPassword(handle bridge.Handle, id int64, sealed []byte) (string, error) {
+	plain, err := s.sealer.open(sealed, passwordPlace(handle, id)...)
+	return string(plain), wrap(err, "read password %d of %s", id, handle)
 }
 
 // passwordPlace is what a password is sealed for.

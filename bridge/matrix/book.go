@@ -32,6 +32,8 @@ type facts struct {
 	Heroes  []id.UserID `json:"heroes,omitempty"`
 	// Names are the display names of others, where they are few.
 	Names map[id.UserID]string `json:"names,omitempty"`
+	// Mark is the last event that was taken care of.
+	Mark id.EventID `json:"mark,omitempty"`
 }
 
 // maxNames is how many people's names are kept for a room.
@@ -179,6 +181,17 @@ func (b *book) change(room id.RoomID, f func(*facts)) {
 	f(b.rooms[room])
 }
 
+// markOf returns the last event of a room that was taken care of, empty if none is
+// known.
+func (b *book) markOf(room id.RoomID) id.EventID {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if f := b.rooms[room]; f != nil {
+		return f.Mark
+	}
+	return ""
+}
+
 // forget removes a room.
 func (b *book) forget(room id.RoomID) {
 	b.mu.Lock()
@@ -240,7 +253,7 @@ func (b *book) roster() map[bridge.RemoteID]bridge.RosterEntry {
 				Watches: entries[id].Watches || f.Joined == 2, Unlisted: b.unlisted[peer],
 			}
 			entries[id] = entry
-		case !f.Space && !f.Replaced && f.Joined > 0:
+		case !f.Space && !f.Replaced && (f.Name != "" || f.Joined+f.Invited > 1):
 			id := bridge.RemoteID(room)
 			entries[id] = bridge.RosterEntry{Contact: bridge.Contact{ID: id, Name: f.title(), Room: true}}
 		}

@@ -352,13 +352,13 @@ func TestPeopleOfOneNameAreToldApart(t *testing.T) {
 	}
 }
 
-// counter counts requests by what they ask for.
-type counter struct {
+// asked counts requests by what they ask for.
+type asked struct {
 	mu       sync.Mutex
 	requests []string
 }
 
-func (c *counter) RoundTrip(r *http.Request) (*http.Response, error) {
+func (c *asked) RoundTrip(r *http.Request) (*http.Response, error) {
 	c.mu.Lock()
 	c.requests = append(c.requests, r.Method+" "+r.URL.Path)
 	c.mu.Unlock()
@@ -366,7 +366,7 @@ func (c *counter) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // about returns the requests about a room.
-func (c *counter) about(room id.RoomID) (all []string) {
+func (c *asked) about(room id.RoomID) (all []string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, r := range c.requests {
@@ -392,8 +392,8 @@ func TestLargeRoomCostsItsSpeakers(t *testing.T) {
 	if err := dave.Join(patient(t), made.RoomID); err != nil {
 		t.Fatal(err)
 	}
-	asked := &counter{}
-	g := shared.gateway(t, func(o *Options) { o.HTTPClient = &http.Client{Transport: asked} })
+	count := &asked{}
+	g := shared.gateway(t, func(o *Options) { o.HTTPClient = &http.Client{Transport: count} })
 	alice := g.user("alice")
 	if _, err := alice.Join(patient(t), bridge.RemoteID("#crowd-"+bob.UserID.Localpart()+":hs.test")); err != nil {
 		t.Fatal(err)
@@ -415,7 +415,7 @@ func TestLargeRoomCostsItsSpeakers(t *testing.T) {
 		t.Fatal(err)
 	}
 	alice.awaitText("more of you")
-	requests := asked.about(made.RoomID)
+	requests := count.about(made.RoomID)
 	for _, r := range requests {
 		if strings.Contains(r, "members") || strings.HasSuffix(r, "/state") {
 			t.Errorf("the members were asked for: %s", r)

@@ -4,13 +4,13 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
 
 	"maunium.net/go/mautrix"
 	"maunium.net/go/mautrix/event"
 	"maunium.net/go/mautrix/id"
 
 	"papillon/bridge"
+	"papillon/bridge/matrix/content"
 )
 
 var _ bridge.Backlog = (*account)(nil)
@@ -39,7 +39,7 @@ func (a *account) History(ctx context.Context, chat bridge.Chat, n int) ([]bridg
 	}
 	all := make([]bridge.MessageReceived, 0, len(events))
 	for _, evt := range slices.Backward(events) {
-		if message, ok := a.told(ctx, evt); ok {
+		if message, ok := a.said(ctx, evt, evt.Sender == a.user); ok {
 			message.Chat = chat
 			all = append(all, message)
 		}
@@ -66,7 +66,10 @@ func (a *account) lastMessages(ctx context.Context, room id.RoomID, n int) (even
 		a.meet(ctx, room, resp.State)
 		for _, evt := range resp.Chunk {
 			evt.RoomID = room
-			if evt.StateKey == nil && a.parse(evt, event.MessageEventType) && a.shows(evt) && len(events) < n {
+			if evt.StateKey != nil || len(events) == n || !a.parse(evt, event.MessageEventType) {
+				continue
+			}
+			if evt = a.opened(ctx, evt); a.shows(evt) {
 				events = append(events, evt)
 			}
 		}
@@ -82,14 +85,14 @@ func (a *account) lastMessages(ctx context.Context, room id.RoomID, n int) (even
 // meet takes note of the names of those who wrote, where they are not known.
 func (a *account) meet(ctx context.Context, room id.RoomID, state []*event.Event) {
 	for _, evt := range state {
-		content, ok := evt.Content.Parsed.(*event.MemberEventContent)
+		member, ok := evt.Content.Parsed.(*event.MemberEventContent)
 		if !ok && a.parse(evt, event.StateEventType) {
-			content, ok = evt.Content.Parsed.(*event.MemberEventContent)
+			member, ok = evt.Content.Parsed.(*event.MemberEventContent)
 		}
 		user := id.UserID(evt.GetStateKey())
 		known, err := a.network.state.TryGetMember(ctx, room, user)
 		if ok && err == nil && known == nil {
-			err = a.network.state.SetMember(ctx, room, user, content)
+			err = a.network.state.SetMember(ctx, room, user, member)
 		}
 		if err != nil {
 			a.log.Debug().Err(err).Str("room", string(room)).Msg("Member cannot be stored")
@@ -103,21 +106,22 @@ func (a *account) shows(evt *event.Event) bool {
 	if evt.Type == event.EventRedaction || evt.Unsigned.RedactedBecause != nil || len(evt.Content.Raw) == 0 {
 		return false
 	}
-	_, ok := decoded(evt)
+	_, ok := content.Decode(evt, false)
 	return ok
 }
 
-// told returns the message that an event of long ago is.
-func (a *account) told(ctx context.Context, evt *event.Event) (bridge.MessageReceived, bool) {
-	message, ok := decoded(evt)
-	if !ok {
-		return message, false
+// opened returns an event as it is to be read: an encrypted one decrypted, if that can
+// be.
+func (a *account) opened(ctx context.Context, evt *event.Event) *event.Event {
+	if evt.Type != event.EventEncrypted {
+		return evt
 	}
-	message.ID, message.Own = string(evt.ID), evt.Sender == a.user
-	if message.Own {
-		message.ID = or(echoOf(evt), message.ID)
+	if err := a.readyForKeys(ctx); err != nil {
+		a.log.Debug().Err(err).Msg("Encrypted history cannot be read")
+		return evt
 	}
-	message.From = a.contactIn(ctx, evt.RoomID, evt.Sender)
-	message.Sent = sentAt(evt, time.Now())
-	return message, true
+	if plain := a.unsealOrigin(ctx, evt); plain != nil {
+		return plain
+	}
+	return evt
 }

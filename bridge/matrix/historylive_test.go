@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 
+	"maunium.net/go/mautrix/event"
 	"maunium.net/go/mautrix/id"
 
 	"papillon/bridge"
@@ -45,6 +46,9 @@ func TestHistoryOfBothSides(t *testing.T) {
 			t.Fatal(err)
 		}
 		if _, err := dave.RedactEvent(patient(t), id.RoomID(room.ID), gone); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := bob.Wait(patient(t), "the deletion", func(evt *event.Event) bool { return evt.Type == event.EventRedaction }); err != nil {
 			t.Fatal(err)
 		}
 		alice.awaitText("answer 14")

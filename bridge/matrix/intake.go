@@ -47,9 +47,7 @@ func (t *turn) take(ctx context.Context, resp *mautrix.RespSync) error {
 		return err
 	}
 	t.passing(ctx, resp)
-	if err := t.rememberChanges(ctx); err != nil {
-		return err
-	}
+	t.note(resp)
 	t.changed = nil
 	return nil
 }
@@ -195,26 +193,26 @@ func (p *person) heardEvent(ctx context.Context, evt *event.Event) error {
 	if evt.StateKey != nil {
 		return nil
 	}
-	message, ok := decoded(evt)
-	if !ok {
-		return nil
+	if evt.Type == event.EventEncrypted {
+		plain, err := p.unseal(ctx, evt)
+		if err != nil || plain == nil {
+			return err
+		}
+		evt = plain
 	}
-	if evt.Sender != p.user {
-		return p.message(ctx, evt, message)
-	}
-	chat, err := p.chatOf(ctx, evt.RoomID, evt.Sender)
-	if err != nil {
+	if err := p.message(ctx, evt); err != nil {
 		return err
 	}
-	message.ID, message.Chat, message.Own = or(echoOf(evt), string(evt.ID)), chat, true
-	message.From = p.contactIn(ctx, evt.RoomID, evt.Sender)
-	message.Sent = sentAt(evt, time.Now())
-	return p.receive(ctx, message)
+	p.origins.note(evt)
+	return nil
 }
 
 // memberHeard tells that somebody left a room.
 func (p *person) memberHeard(ctx context.Context, evt *event.Event, content *event.MemberEventContent) error {
 	who := id.UserID(evt.GetStateKey())
+	if device := p.sealing.current(); device != nil {
+		device.Member(ctx, evt)
+	}
 	if !content.Membership.IsLeaveOrBan() || who == p.user {
 		return nil
 	}
@@ -243,10 +241,30 @@ func (t *turn) passing(ctx context.Context, resp *mautrix.RespSync) {
 	}
 }
 
-// rememberChanges stores what changed in the book. It comes after what was said: a
-// room that is remembered counts as one whose past is known.
-func (t *turn) rememberChanges(ctx context.Context) error {
-	for room := range t.changed.rooms {
+// note marks what changed as being to be stored. It comes after what was said: a
+// room that is in storage counts as one whose past is known.
+func (t *turn) note(resp *mautrix.RespSync) {
+	for room, joined := range resp.Rooms.Join {
+		if n := len(joined.Timeline.Events); n > 0 {
+			t.book.change(room, func(f *facts) { f.Mark = joined.Timeline.Events[n-1].ID })
+			t.changed.rooms[room] = true
+		}
+	}
+	if t.unsaved == nil {
+		t.unsaved = t.changed
+		return
+	}
+	maps.Copy(t.unsaved.rooms, t.changed.rooms)
+	t.unsaved.direct = t.unsaved.direct || t.changed.direct
+	t.unsaved.ignored = t.unsaved.ignored || t.changed.ignored
+}
+
+// saveBook stores what changed in the book.
+func (t *turn) saveBook(ctx context.Context) error {
+	if t.unsaved == nil {
+		return nil
+	}
+	for room := range t.unsaved.rooms {
 		text, err := t.book.text(room)
 		if err != nil {
 			return fmt.Errorf("write what is known of %s: %w", room, err)
@@ -262,13 +280,16 @@ func (t *turn) rememberChanges(ctx context.Context) error {
 	if err := errors.Join(directErr, ignoredErr); err != nil {
 		return fmt.Errorf("write the account's lists: %w", err)
 	}
-	if t.changed.direct {
+	if t.unsaved.direct {
 		if err := t.remember(ctx, memoryDirect, string(direct)); err != nil {
 			return err
 		}
 	}
-	if t.changed.ignored {
-		return t.remember(ctx, memoryIgnored, string(ignored))
+	if t.unsaved.ignored {
+		if err := t.remember(ctx, memoryIgnored, string(ignored)); err != nil {
+			return err
+		}
 	}
+	t.unsaved = nil
 	return nil
 }

@@ -57,6 +57,11 @@ func (a *account) invited(ctx context.Context, evt *event.Event) error {
 	case err != nil:
 		return fmt.Errorf("receive for %s: %w", a.owner, err)
 	}
+	if showsEncryption(evt) {
+		if err := a.readyForKeys(ctx); err != nil {
+			return err
+		}
+	}
 	return a.accept(ctx, evt.RoomID, pending)
 }
 
@@ -132,6 +137,13 @@ func (a *account) accept(ctx context.Context, room id.RoomID, pending invite) er
 	} else if err != nil {
 		a.log.Debug().Err(err).Str("room", string(room)).Msg("Invite does not hold any more")
 		return a.leave(ctx, room)
+	}
+	encrypted, err := a.encrypts(ctx, room)
+	if err == nil && encrypted {
+		err = a.readyForKeys(ctx)
+	}
+	if err != nil && !final(err) {
+		return err
 	}
 	a.mu.Lock()
 	delete(a.invites, room)

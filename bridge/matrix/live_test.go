@@ -226,38 +226,6 @@ func TestSixtyMessagesKeepTheirOrder(t *testing.T) {
 	}
 }
 
-func TestEveryKindOfMessageLeavesALine(t *testing.T) {
-	g := shared.gateway(t)
-	alice, bob := g.user("alice"), shared.person(t, "bob")
-	room := talking(t, alice, bob)
-	send := func(kind event.Type, content any) id.EventID {
-		t.Helper()
-		resp, err := bob.SendMessageEvent(patient(t), room, kind, content)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return resp.EventID
-	}
-	first := send(event.EventMessage, &event.MessageEventContent{MsgType: event.MsgEmote, Body: "waves"})
-	if got := alice.awaitText("waves"); got.Kind != bridge.Emoted {
-		t.Errorf("kind %q", got.Kind)
-	}
-	send(event.EventMessage, &event.MessageEventContent{MsgType: event.MsgImage, Body: "cat.jpg", Info: &event.FileInfo{Size: 34 << 10}})
-	alice.awaitText("[picture: cat.jpg, 34 KB]")
-	edit := &event.MessageEventContent{MsgType: event.MsgText, Body: "corrected"}
-	edit.SetEdit(first)
-	send(event.EventMessage, edit)
-	alice.awaitText("* corrected")
-	send(event.EventReaction, &event.ReactionEventContent{RelatesTo: event.RelatesTo{Type: event.RelAnnotation, EventID: first, Key: "👍"}})
-	alice.awaitText("[reacted with 👍]")
-	send(event.EventEncrypted, map[string]any{"algorithm": "m.megolm.v1.aes-sha2", "ciphertext": "x", "session_id": "y"})
-	alice.awaitText("[encrypted message: this room is encrypted, and the gateway cannot read it yet]")
-	send(event.NewEventType("com.example.unheard"), map[string]any{"a": 1})
-	alice.awaitText("[something that cannot be shown here: com.example.unheard]")
-	send(event.EventMessage, map[string]any{"msgtype": "m.text", "body": 7})
-	alice.awaitText("[a message that the gateway cannot read]")
-}
-
 func TestTypingBothWays(t *testing.T) {
 	g := shared.gateway(t)
 	alice, bob := g.user("alice"), shared.person(t, "bob")

@@ -171,6 +171,9 @@ func (n *Network) thinOut(ctx context.Context, room id.RoomID) error {
 	if len(members) <= 2*maxKept {
 		return nil
 	}
+	if encrypted, err := n.state.IsEncrypted(ctx, room); err != nil || encrypted {
+		return err // whose messages go to each of them by himself
+	}
 	if group, err := n.groupHere(ctx, room); err != nil || !group {
 		return err
 	}

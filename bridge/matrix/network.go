@@ -9,8 +9,7 @@
 // pushed by every homeserver, so that each ghost syncs for itself while its MSN
 // user is signed in (sync.go), and asks for the presence of those it shares no
 // room with (watch.go). Both ways meet in receive.go and presence.go; what an
-// event looks like in MSN is decided by the tables of pure functions in
-// render.go.
+// event looks like in MSN is decided by package content.
 //
 // The package knows nothing of MSN beyond handles, and keeps nothing but the
 // homeserver's room state: which room belongs to which contact is stored by the
@@ -44,11 +43,12 @@ const Name = "matrix"
 
 // Options says how the network is reached and what it works with.
 type Options struct {
-	// HomeserverURL is the base URL of the homeserver's client API, Domain
-	// its server name. Both must be set.
+	// HomeserverURL is the base URL of the gateway's own homeserver's client
+	// API, Domain its server name. Empty means that there is none: then people
+	// are on Matrix by [KindLogin] alone.
 	HomeserverURL, Domain string
-	// Registration is the one that the homeserver has loaded; see
-	// [NewRegistration]. It must be set.
+	// Registration is the one that the gateway's homeserver has loaded; see
+	// [NewRegistration]. It must be set if there is one.
 	Registration *appservice.Registration
 	// GhostPrefix is the one the registration was made with; empty means
 	// [DefaultGhostPrefix].
@@ -62,6 +62,9 @@ type Options struct {
 	// Puppets is the second registration, which the homeserver has loaded as
 	// well; see [NewPuppetRegistration]. Without it there is no [KindOwn].
 	Puppets *appservice.Registration
+	// PickleKey seals the keys of encrypted rooms in StateDB; it must be the same
+	// for ever. Without it there is no encryption.
+	PickleKey []byte
 	// Chats stores which room belongs to which contact. It must be set.
 	Chats bridge.Chats
 	// Memory stores how far a person's own account has been read. Without it
@@ -113,6 +116,7 @@ type Network struct {
 	reach   *reach
 	rooms   keyed[id.RoomID] // one event of a room at a time
 	seen    *seenRing
+	origins origins       // of all ghosts
 	intake  chan struct{} // held by the one transaction that is handled
 	asking  chan struct{} // bounds what all accounts ask by themselves
 	busy    atomic.Bool   // the homeserver knows the presence "busy"
@@ -120,6 +124,10 @@ type Network struct {
 	// life ends all background work, of accounts too.
 	life context.Context
 	end  context.CancelFunc
+
+	strict    atomic.Bool // the homeserver refuses presence that it does not know
+	upgrading sync.Mutex
+	upgraded  bool // the tables of keys are there
 
 	mu       sync.RWMutex
 	accounts map[id.UserID]*account
@@ -147,22 +155,30 @@ func New(ctx context.Context, options Options) (*Network, error) {
 	}
 	n := &Network{
 		options: options, log: log, base: base, http: options.HTTPClient, state: state,
-		ghosts: ghosts{
-			prefix: options.GhostPrefix, domain: options.Domain, home: options.AccountDomain,
-			bot: id.NewUserID(options.Registration.SenderLocalpart, options.Domain),
-		},
+		ghosts:   ghosts{prefix: options.GhostPrefix, domain: options.Domain, home: options.AccountDomain},
 		seen:     newSeenRing(seenEvents),
+		origins:  newOrigins(ghostOrigins),
 		intake:   make(chan struct{}, 1),
 		asking:   make(chan struct{}, maxAsking),
 		accounts: make(map[id.UserID]*account),
+	}
+	if base != nil {
+		n.ghosts.bot = id.NewUserID(options.Registration.SenderLocalpart, options.Domain)
 	}
 	n.life, n.end = context.WithCancel(context.Background())
 	n.reach = newReach(n)
 	return n, nil
 }
 
-// check finds what is missing or wrong.
+// check finds what is missing or wrong. The URL is nil for a gateway without a
+// homeserver of its own.
 func (o Options) check() (*url.URL, error) {
+	if o.StateDB == nil || o.Chats == nil {
+		return nil, errors.New("there is no storage")
+	}
+	if o.HomeserverURL == "" && o.Registration == nil {
+		return nil, nil
+	}
 	base, err := mautrix.ParseAndNormalizeBaseURL(o.HomeserverURL)
 	switch {
 	case o.HomeserverURL == "" || err != nil || base.Host == "":
@@ -171,8 +187,6 @@ func (o Options) check() (*url.URL, error) {
 		return nil, fmt.Errorf("the homeserver's domain %q is not a server name: it must be like example.org", o.Domain)
 	case o.Registration == nil:
 		return nil, errors.New("there is no registration")
-	case o.StateDB == nil || o.Chats == nil:
-		return nil, errors.New("there is no storage")
 	}
 	if err := checkRegistration(o.Registration); err != nil {
 		return nil, fmt.Errorf("the registration: %w", err)
@@ -240,10 +254,14 @@ func (n *Network) ParseContact(address string) (bridge.RemoteID, bool) {
 func (n *Network) Address(id bridge.RemoteID) (local, domain string) { return address(id) }
 
 // Run does the work that belongs to no account: it watches whether the
-// homeserver answers. It returns nil when the context ends, and with it ends
+// gateway's homeserver answers. It returns nil when the context ends, and with it ends
 // the background work of all accounts.
 func (n *Network) Run(ctx context.Context) error {
 	defer n.end()
+	if n.base == nil {
+		<-ctx.Done()
+		return nil
+	}
 	n.reach.run(ctx)
 	return nil
 }

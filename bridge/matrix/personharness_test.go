@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"maunium.net/go/mautrix"
 	"maunium.net/go/mautrix/event"
 	"maunium.net/go/mautrix/id"
 
@@ -157,4 +158,36 @@ func entryOf(entries []bridge.RosterEntry, id bridge.RemoteID) (bridge.RosterEnt
 		}
 	}
 	return bridge.RosterEntry{}, false
+}
+
+// room makes a private room of the person's, from the other client, with people in
+// it.
+func (o *own) room(name string, people ...*matrixtest.Person) id.RoomID {
+	o.t.Helper()
+	request := &mautrix.ReqCreateRoom{Preset: "private_chat", Name: name}
+	for _, p := range people {
+		request.Invite = append(request.Invite, p.UserID)
+	}
+	resp, err := o.other.CreateRoom(patient(o.t), request)
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	for _, p := range people {
+		if err := p.Join(patient(o.t), resp.RoomID); err != nil {
+			o.t.Fatal(err)
+		}
+	}
+	return resp.RoomID
+}
+
+// texts returns the texts of the messages so far that match, in order.
+func (r *recorder) texts(match func(bridge.MessageReceived) bool) (texts []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, evt := range r.all {
+		if m, ok := evt.(bridge.MessageReceived); ok && match(m) {
+			texts = append(texts, m.Text)
+		}
+	}
+	return texts
 }

@@ -56,6 +56,13 @@ func (t *turn) tellLists(ctx context.Context) error {
 	if err := t.nameStrangers(ctx, roster); err != nil {
 		return err
 	}
+	t.unnamed = false
+	for id, entry := range roster {
+		if t.roster != nil && entry.Contact.Room && t.changed.entered[roomOf(id)] && !t.book.named(roomOf(id)) {
+			delete(roster, id)
+			t.unnamed = true
+		}
+	}
 	if t.roster == nil {
 		if err := t.tellWhole(ctx, roster, blocked); err != nil {
 			return err
@@ -76,6 +83,15 @@ func (t *turn) tellLists(ctx context.Context) error {
 }
 
 func userOf(contact bridge.RemoteID) id.UserID { return id.UserID(contact) }
+func roomOf(contact bridge.RemoteID) id.RoomID { return id.RoomID(contact) }
+
+// named says whether a room has a name of its own.
+func (b *book) named(room id.RoomID) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	f := b.rooms[room]
+	return f != nil && (f.Name != "" || f.Alias != "")
+}
 
 // greet lets those go on who wait for the contact list.
 func (t *turn) greet() {
@@ -202,6 +218,9 @@ func (p *person) Follow(ctx context.Context, contact bridge.Contact) error {
 	if contact.Room {
 		return nil
 	}
+	if err := p.ensureReady(ctx); err != nil {
+		return fmt.Errorf("follow %s: %w", contact.ID, err)
+	}
 	user := userOf(contact.ID)
 	if err := p.remember(ctx, memoryFollow+string(user), contact.Name+" "); err != nil {
 		return fmt.Errorf("follow %s: %w", user, err)
@@ -220,6 +239,9 @@ func (p *person) Follow(ctx context.Context, contact bridge.Contact) error {
 // does its place on the list of direct chats, which other clients go by. A room is
 // left.
 func (p *person) Unfollow(ctx context.Context, contact bridge.RemoteID) error {
+	if err := p.ensureReady(ctx); err != nil {
+		return fmt.Errorf("unfollow %s: %w", contact, err)
+	}
 	if isRoom(contact) {
 		return p.Leave(ctx, contact)
 	}

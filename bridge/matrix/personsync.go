@@ -15,6 +15,7 @@ import (
 	"maunium.net/go/mautrix/id"
 
 	"papillon/bridge"
+	"papillon/bridge/matrix/content"
 )
 
 const (
@@ -29,6 +30,9 @@ const (
 	flushAfter = 5 * time.Second
 	// farewellTime bounds what is done at the end of a session.
 	farewellTime = 5 * time.Second
+	// settleTime is how long a room that is being made may take to get its name,
+	// by which it is called for ever.
+	settleTime = time.Second
 	// downAfter is how many polls must fail before the homeserver counts as
 	// being away: a restart should not frighten anybody.
 	downAfter = 2
@@ -42,10 +46,8 @@ func personFilter() (string, error) {
 	state := types(event.StateMember, event.StateRoomName, event.StateCanonicalAlias, event.StateCreate, event.StateTombstone, event.StateEncryption)
 	state.LazyLoadMembers = true
 	timeline := &mautrix.FilterPart{Limit: timelineLimit, LazyLoadMembers: true}
-	for silent := range silentEvents {
-		if silent != event.EventRedaction.Type {
-			timeline.NotTypes = append(timeline.NotTypes, event.Type{Type: silent})
-		}
+	for _, silent := range content.Silent() {
+		timeline.NotTypes = append(timeline.NotTypes, event.Type{Type: silent})
 	}
 	filter, err := json.Marshal(&mautrix.Filter{
 		AccountData: types(event.AccountDataDirectChats, event.AccountDataIgnoredUserList),
@@ -126,10 +128,12 @@ type turn struct {
 	arrival *arrival
 	filter  string
 	at      position
-	began   bool // at is read from storage
-	greeted bool // a poll has been answered in this session
-	lost    bool // the homeserver does not know the position: at.At counts
-	changed *changes
+	began   bool     // at is read from storage
+	greeted bool     // a poll has been answered in this session
+	lost    bool     // the homeserver does not know the position: at.At counts
+	unnamed bool     // a new room is not told yet, because its name may follow
+	changed *changes // by the poll in hand
+	unsaved *changes // and before, not stored yet
 	// roster and blocked are what was reported last; nil before.
 	roster  map[bridge.RemoteID]bridge.RosterEntry
 	blocked map[bridge.RemoteID]bool
@@ -138,29 +142,37 @@ type turn struct {
 // once makes one poll and deals with all it brings.
 func (t *turn) once(ctx context.Context) error {
 	if !t.began {
-		at, err := t.load(ctx)
-		if err != nil {
+		if err := t.start(ctx); err != nil {
 			return err
 		}
-		t.at, t.began = at, true
 	}
 	if err := t.learn(ctx); err != nil {
+		return err
+	}
+	if err := t.beginSync(ctx); err != nil {
 		return err
 	}
 	request, limit := mautrix.ReqSync{Since: t.at.Since, FilterID: t.filter}, t.network.options.SyncTimeout+syncGrace
 	if t.at.Since == "" {
 		limit = firstSync
+	} else if t.unnamed {
+		request.Timeout = int(settleTime.Milliseconds())
 	} else if t.greeted {
 		request.Timeout = int(t.network.options.SyncTimeout.Milliseconds())
 	}
 	resp, err := t.poll(ctx, t.session, request, limit)
-	if status, _ := response(err); status == http.StatusBadRequest && t.at.Since != "" {
+	if status, _ := response(err); status == http.StatusBadRequest && t.at.Since != "" && !errors.Is(err, mautrix.ErrFailedToRefreshToken) {
 		t.log.Warn().Msg("The homeserver no longer knows how far the account was read; going by the time")
 		t.at.Since, t.lost = "", true
 		return err
 	}
 	if err != nil {
 		return err
+	}
+	if device := t.sealing.current(); device != nil {
+		if err := device.Synced(ctx, resp, t.at.Since); err != nil {
+			return err
+		}
 	}
 	if err := t.take(ctx, resp); err != nil {
 		return err
@@ -173,8 +185,22 @@ func (t *turn) once(ctx context.Context) error {
 	return nil
 }
 
-// store remembers the position, if that is not done.
+// start reads what was remembered when the last session ended.
+func (t *turn) start(ctx context.Context) (err error) {
+	t.loading.Lock()
+	defer t.loading.Unlock()
+	if t.at, err = t.load(ctx); err != nil {
+		return err
+	}
+	t.began = true
+	return nil
+}
+
+// store remembers what changed and then the position, if that is not done.
 func (t *turn) store(ctx context.Context) error {
+	if err := t.saveBook(ctx); err != nil {
+		return err
+	}
 	if t.at.Since == t.at.stored || t.at.Since == "" {
 		return nil
 	}
@@ -217,7 +243,8 @@ func (p *person) remember(ctx context.Context, key, value string) error {
 	return nil
 }
 
-// load reads what is remembered. Something unreadable counts as nothing.
+// load reads what is remembered. Something unreadable counts as nothing. The caller
+// holds loading.
 func (p *person) load(ctx context.Context) (at position, err error) {
 	all, err := p.network.options.Memory.RecallAll(ctx, p.owner, Name, "")
 	if err != nil {
@@ -255,6 +282,7 @@ func (p *person) load(ctx context.Context) (at position, err error) {
 			p.keep(id.RoomID(name), kept)
 		}
 	}
+	p.loaded = true
 	return at, nil
 }
 
@@ -294,6 +322,8 @@ func (p *person) report(state bridge.ConnectionChanged) {
 func (p *person) refusal(err error) string {
 	status, code := response(err)
 	switch {
+	case errors.Is(err, mautrix.ErrFailedToRefreshToken) && status >= 400 && status < 500 && status != http.StatusTooManyRequests:
+		return p.way.refusal(mautrix.MUnknownToken.ErrCode)
 	case status != http.StatusUnauthorized && status != http.StatusForbidden:
 		return ""
 	case code == "M_USER_DEACTIVATED":

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"maunium.net/go/mautrix/event"
 	"maunium.net/go/mautrix/id"
@@ -34,48 +33,43 @@ func (n *Network) dispatch(ctx context.Context, evt *event.Event) error {
 		return n.member(ctx, evt)
 	case evt.Type == event.StateRoomName, evt.Type == event.StateCanonicalAlias:
 		return n.roomRenamed(ctx, evt.RoomID)
-	case evt.StateKey != nil || n.ghosts.owns(evt.Sender):
+	case evt.Type == event.StateEncryption:
+		return n.encryptionBegins(ctx, evt)
+	case evt.StateKey != nil:
 		return nil
-	}
-	message, ok := decoded(evt)
-	if !ok {
+	case n.ghosts.owns(evt.Sender):
+		n.origins.note(evt)
 		return nil
+	case evt.Type == event.EventEncrypted:
+		return n.encryptedEvent(ctx, evt)
 	}
 	accounts, err := n.accountsIn(ctx, evt.RoomID)
 	if err != nil {
 		return err
 	}
 	for _, a := range accounts {
-		if err := a.message(ctx, evt, message); err != nil {
+		if err := a.message(ctx, evt); err != nil {
 			return err
 		}
+	}
+	if len(accounts) > 0 {
+		n.origins.note(evt)
 	}
 	return nil
 }
 
-// future is how far ahead of ours a sender's clock may be before it is not
-// believed.
-const future = 5 * time.Minute
-
-// sentAt returns when an event was sent, as its homeserver says.
-func sentAt(evt *event.Event, now time.Time) time.Time {
-	sent := time.UnixMilli(evt.Timestamp)
-	if evt.Timestamp <= 0 || sent.After(now.Add(future)) {
-		return now
+// message hands what somebody said to the account's receiver, or what the account's
+// user did with another client.
+func (a *account) message(ctx context.Context, evt *event.Event) error {
+	m, ok := a.said(ctx, evt, evt.Sender == a.user)
+	if !ok {
+		return nil
 	}
-	return sent
-}
-
-// message hands a message to the account's receiver.
-func (a *account) message(ctx context.Context, evt *event.Event, message bridge.MessageReceived) error {
-	chat, err := a.nature.chatOf(ctx, evt.RoomID, evt.Sender)
-	if err != nil {
+	var err error
+	if m.Chat, err = a.nature.chatOf(ctx, evt.RoomID, evt.Sender); err != nil {
 		return err
 	}
-	message.ID, message.Chat = string(evt.ID), chat
-	message.From = a.contactIn(ctx, evt.RoomID, evt.Sender)
-	message.Sent = sentAt(evt, time.Now())
-	return a.receive(ctx, message)
+	return a.receive(ctx, m)
 }
 
 // receive hands an event over. One that the user does not let through is dealt
@@ -106,6 +100,9 @@ func (n *Network) member(ctx context.Context, evt *event.Event) error {
 		return err
 	}
 	for _, a := range accounts {
+		if device := a.sealing.current(); device != nil {
+			device.Member(ctx, evt)
+		}
 		if err := a.peerMember(ctx, target, evt); err != nil {
 			return err
 		}

@@ -12,6 +12,7 @@ import (
 	"maunium.net/go/mautrix/id"
 
 	"papillon/bridge"
+	"papillon/bridge/matrix/content"
 )
 
 // late is how old a message is when it keeps its own time instead of getting
@@ -88,21 +89,49 @@ func (a *account) sendError(err error) error {
 	return fmt.Errorf("send as %s: %w", a.user, err)
 }
 
-// put makes the request. The transaction id is the same at every try, and has
-// the user in it: homeservers keep one list for the whole gateway.
+// put sends a message to a room, in several events if it is longer than one may be.
+// A try after a failure begins with the first again, which the homeserver has by
+// then and does not tell anybody twice.
 func (a *account) put(ctx context.Context, room id.RoomID, message bridge.Outgoing) error {
-	content, err := a.encoded(ctx, room, message)
+	for i, piece := range content.Split(message) {
+		transaction := a.transactionID(message.ID)
+		if i > 0 {
+			transaction += fmt.Sprintf("-%d", i+1)
+		}
+		if err := a.putPiece(ctx, room, piece, transaction); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// putPiece makes the request. The transaction id is the same at every try, and has
+// the user in it: homeservers keep one list for the whole gateway.
+func (a *account) putPiece(ctx context.Context, room id.RoomID, message bridge.Outgoing, transaction string) error {
+	encoded, err := a.encoded(ctx, room, message)
 	if err != nil {
 		return err
 	}
-	extra := mautrix.ReqSendEvent{TransactionID: a.transactionID(message.ID)}
+	kind, sealed, err := a.seal(ctx, room, encoded)
+	if err != nil {
+		return err
+	}
+	extra := mautrix.ReqSendEvent{TransactionID: transaction}
 	if !message.Sent.IsZero() && time.Since(message.Sent) > late {
 		extra.Timestamp = message.Sent.UnixMilli()
 	}
-	return a.network.call(ctx, func(ctx context.Context) error {
-		_, err := a.client.SendMessageEvent(ctx, room, event.EventMessage, content, extra)
+	var resp *mautrix.RespSendEvent
+	err = a.network.call(ctx, func(ctx context.Context) (err error) {
+		resp, err = a.client.SendMessageEvent(ctx, room, kind, sealed, extra)
 		return err
 	})
+	if err != nil {
+		return err
+	}
+	a.origins.note(&event.Event{
+		ID: resp.EventID, RoomID: room, Sender: a.user, Type: event.EventMessage, Content: *encoded,
+	})
+	return nil
 }
 
 func (a *account) transactionID(message string) string {

@@ -101,6 +101,10 @@ func (a *account) poll(ctx context.Context, s *session, request mautrix.ReqSync,
 	default:
 	}
 	request.SetPresence = a.nature.word()
+	client := a.poller.Load()
+	if client == nil {
+		client = a.client
+	}
 	pollCtx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	stop := make(chan struct{})
@@ -116,7 +120,7 @@ func (a *account) poll(ctx context.Context, s *session, request mautrix.ReqSync,
 	defer func() { close(stop); <-watcher }()
 	var resp *mautrix.RespSync
 	err := a.network.callFor(pollCtx, limit, func(ctx context.Context) (err error) {
-		resp, err = a.client.FullSyncRequest(ctx, request)
+		resp, err = client.FullSyncRequest(ctx, request)
 		return err
 	})
 	if err != nil && errors.Is(context.Cause(pollCtx), errPollAgain) {
@@ -141,9 +145,37 @@ func (a *account) synced(ctx context.Context, resp *mautrix.RespSync) error {
 				a.typingEvent(ctx, evt)
 			}
 		}
+		if err := a.syncedRedactions(ctx, room, joined.Timeline.Events, now); err != nil {
+			return err
+		}
 	}
 	for room, invite := range resp.Rooms.Invite {
 		if err := a.syncedInvite(ctx, room, invite.State.Events); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// oldRedaction is how old a redaction may be that a sync brings: the first one of a
+// session brings the last few of every room, which the gateway knows by their ids
+// for longer than this.
+const oldRedaction = 7 * 24 * time.Hour
+
+// syncedRedactions handles the redactions of a room. A homeserver that pushes them
+// as well has them known by their ids, and so have the other ghosts in the room.
+func (a *account) syncedRedactions(ctx context.Context, room id.RoomID, events []*event.Event, now time.Time) error {
+	unlock := a.network.rooms.lock(room)
+	defer unlock()
+	for _, evt := range events {
+		if evt.Type.Type != event.EventRedaction.Type || now.Sub(time.UnixMilli(evt.Timestamp)) > oldRedaction {
+			continue
+		}
+		evt.RoomID = room
+		if !a.parse(evt, event.MessageEventType) {
+			continue
+		}
+		if err := a.network.handle(ctx, evt); err != nil {
 			return err
 		}
 	}

@@ -25,109 +25,92 @@ const (
 // what the poll left out. The past of a room that the person has just come into,
 // and that of the account before its first session, is nobody's news.
 func (t *turn) timeline(ctx context.Context, room id.RoomID, came *mautrix.SyncTimeline) ([]*event.Event, error) {
-	news := gap{room: room, events: slices.Clone(came.Events), before: came.PrevBatch}
-	switch {
-	case t.at.Since == "" && !t.lost:
+	if t.at.Since == "" && !t.lost {
 		return nil, nil
-	case t.at.Since == "":
-		news.begins = func(evt *event.Event) bool {
-			return time.UnixMilli(evt.Timestamp).Before(t.at.At.Add(-clockMargin))
+	}
+	news := gap{events: slices.Clone(came.Events), before: came.PrevBatch, begin: t.byTime}
+	if mark := t.book.markOf(room); t.changed.entered[room] {
+		news.begin = t.byEntry
+	} else if mark != "" {
+		news.begin = func(events []*event.Event) int {
+			return 1 + slices.IndexFunc(events, func(evt *event.Event) bool { return evt.ID == mark })
 		}
-	case t.changed.entered[room]:
-		news.begins = t.coming()
-	default:
-		news.until = t.at.Since
 	}
 	if came.Limited {
-		if err := t.fill(ctx, &news); err != nil {
+		if err := t.missedMembers(ctx, room); err != nil {
+			return nil, err
+		}
+		if err := t.fill(ctx, room, &news); err != nil {
 			return nil, err
 		}
 	}
-	return news.cut(), nil
+	return news.events[news.begin(news.events):], nil
 }
 
 // gap is a piece of a timeline that is being put together.
 type gap struct {
-	room   id.RoomID
 	events []*event.Event // oldest first
 	before string         // where the events before these are
-	until  string         // where they end; empty if begins says so
-	// begins says, of events from the newest to the oldest, whether the piece
-	// begins behind this one. Nil if until does.
-	begins func(*event.Event) bool
+	// begin returns where the piece begins, 0 if that is not among the events.
+	// The homeserver is not asked to stop there: Dendrite v0.15.2 goes on behind
+	// the place where it is told to end, an event a page.
+	begin func(events []*event.Event) int
 }
 
-// cut returns the events that belong to the piece.
-func (g *gap) cut() []*event.Event {
-	if g.begins == nil {
-		return g.events
-	}
-	for i, evt := range slices.Backward(g.events) {
-		if g.begins(evt) {
-			return g.events[i+1:]
+// byTime finds the beginning where nothing but the time tells.
+func (t *turn) byTime(events []*event.Event) int {
+	read := t.at.At.Add(-clockMargin).UnixMilli()
+	for i, evt := range slices.Backward(events) {
+		if evt.Timestamp < read {
+			return i + 1
 		}
 	}
-	return g.events
+	return 0
 }
 
-// coming returns a test for the event with which the person came into a room: the
-// invite, because what was said since was said to him, or the join where nobody
-// invited him.
-func (t *turn) coming() func(*event.Event) bool {
-	joined := false
-	return func(evt *event.Event) bool {
+// byEntry finds the event with which the person came into a room: the invite,
+// because what was said since was said to him, or the join where nobody invited
+// him.
+func (t *turn) byEntry(events []*event.Event) int {
+	begin := 0
+	for i, evt := range slices.Backward(events) {
 		content, ok := evt.Content.Parsed.(*event.MemberEventContent)
 		if !ok || evt.GetStateKey() != string(t.user) {
-			return false
+			continue
 		}
-		switch {
-		case content.Membership == event.MembershipInvite:
-			return true
-		case content.Membership == event.MembershipJoin && !joined:
-			joined = true
-			return !invitedBefore(evt)
+		switch content.Membership {
+		case event.MembershipInvite:
+			return i + 1
+		case event.MembershipJoin:
+			begin = i + 1
+		default: // an earlier stay
+			return max(begin, i+1)
 		}
-		return joined // anything before the join that is no invite
 	}
-}
-
-// invitedBefore says whether a join answers an invite, as far as the event tells; one
-// that does not tell is taken to.
-func invitedBefore(join *event.Event) bool {
-	if join.Unsigned.PrevContent == nil {
-		return join.Unsigned.ReplacesState != ""
-	}
-	membership, _ := join.Unsigned.PrevContent.Raw["membership"].(string)
-	return membership == string(event.MembershipInvite)
+	return begin
 }
 
 // fill asks for the events before those that came, page by page, until the piece is
 // whole. What the homeserver does not let the person see is not there.
-func (t *turn) fill(ctx context.Context, g *gap) error {
-	whole := func(page []*event.Event) bool { return g.begins != nil && slices.ContainsFunc(page, g.begins) }
-	newest := slices.Clone(g.events)
-	slices.Reverse(newest)
-	if whole(newest) {
-		return nil
-	}
-	for g.before != "" && len(g.events) < maxGap {
+func (t *turn) fill(ctx context.Context, room id.RoomID, g *gap) error {
+	for g.before != "" && len(g.events) < maxGap && g.begin(g.events) == 0 {
 		var resp *mautrix.RespMessages
 		err := t.network.call(ctx, func(ctx context.Context) (err error) {
-			resp, err = t.client.Messages(ctx, g.room, g.before, g.until, mautrix.DirectionBackward,
+			resp, err = t.client.Messages(ctx, room, g.before, "", mautrix.DirectionBackward,
 				&mautrix.FilterPart{LazyLoadMembers: true}, gapPage)
 			return err
 		})
 		if err != nil && final(err) {
-			t.log.Warn().Err(err).Str("room", string(g.room)).Msg("What was missed in a room cannot be read")
+			t.log.Warn().Err(err).Str("room", string(room)).Msg("What was missed in a room cannot be read")
 			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("read what was missed in %s: %w", g.room, err)
+			return fmt.Errorf("read what was missed in %s: %w", room, err)
 		}
-		if err := t.fillPage(ctx, g, resp); err != nil {
+		if err := t.fillPage(ctx, room, g, resp); err != nil {
 			return err
 		}
-		if len(resp.Chunk) == 0 || resp.End == "" || resp.End == g.before || whole(resp.Chunk) {
+		if len(resp.Chunk) == 0 || resp.End == g.before {
 			return nil
 		}
 		g.before = resp.End
@@ -136,21 +119,21 @@ func (t *turn) fill(ctx context.Context, g *gap) error {
 }
 
 // fillPage puts a page, which is newest first, before the others.
-func (t *turn) fillPage(ctx context.Context, g *gap, resp *mautrix.RespMessages) error {
+func (t *turn) fillPage(ctx context.Context, room id.RoomID, g *gap, resp *mautrix.RespMessages) error {
 	for _, evt := range resp.State {
-		evt.RoomID = g.room
+		evt.RoomID = room
 		if !t.parse(evt, event.StateEventType) {
 			continue
 		}
 		if content, ok := evt.Content.Parsed.(*event.MemberEventContent); ok {
-			if err := t.network.state.SetMember(ctx, g.room, id.UserID(evt.GetStateKey()), content); err != nil {
+			if err := t.network.state.SetMember(ctx, room, id.UserID(evt.GetStateKey()), content); err != nil {
 				return fmt.Errorf("store the membership of %s: %w", evt.GetStateKey(), err)
 			}
 		}
 	}
 	page := make([]*event.Event, 0, len(resp.Chunk)+len(g.events))
 	for _, evt := range slices.Backward(resp.Chunk) {
-		evt.RoomID = g.room
+		evt.RoomID = room
 		class := event.MessageEventType
 		if evt.StateKey != nil {
 			class = event.StateEventType

@@ -18,7 +18,7 @@ type Config struct {
 	MSN      MSNConfig      `yaml:"msn" doc:"The MSN server that old clients sign in to."`
 	Store    StoreConfig    `yaml:"store" doc:"Where everything is kept. Relative paths start at this file's folder."`
 	HTTP     HTTPConfig     `yaml:"http" doc:"Health and figures, for whoever runs this."`
-	Matrix   MatrixConfig   `yaml:"matrix" doc:"Matrix. Switched off while homeserver_url is empty."`
+	Matrix   MatrixConfig   `yaml:"matrix" doc:"A Matrix homeserver of your own. While homeserver_url is empty, people are on Matrix\nonly by linking an account elsewhere."`
 	Media    MediaConfig    `yaml:"media" doc:"Links to pictures and files, served on http.listen."`
 	XMPP     XMPPConfig     `yaml:"xmpp" doc:"XMPP. Accounts of their own are linked with \"papillon link\"; that needs nothing here."`
 	Presence PresenceConfig `yaml:"presence" doc:"What to show where MSN has no word for it."`
@@ -76,6 +76,7 @@ type MatrixConfig struct {
 	Listen           string `yaml:"listen" doc:"Where the homeserver reaches Papillon."`
 	AppserviceURL    string `yaml:"appservice_url" doc:"The same as a URL, for the registration. Empty: http:// and matrix.listen."`
 	Registration     string `yaml:"registration" doc:"The registration that the homeserver has loaded; \"papillon init\" made it."`
+	OwnRegistration  string `yaml:"own_registration" doc:"The second one, for people who use Messenger with their own account on the homeserver.\nWithout the file there is no such thing."`
 }
 
 // XMPPConfig sets up XMPP.
@@ -134,7 +135,7 @@ func defaultConfig() *Config {
 		Store:    StoreConfig{Path: "papillon.db", Key: "papillon.key"},
 		Media:    MediaConfig{Expiry: Duration(7 * 24 * time.Hour), Cache: "papillon-media", CacheSize: 256, MaxSize: 64, Requests: 120},
 		XMPP:     XMPPConfig{Component: ComponentConfig{Address: "127.0.0.1:5347"}},
-		Matrix:   MatrixConfig{Listen: "127.0.0.1:29341", Registration: "registration-msn.yaml"},
+		Matrix:   MatrixConfig{Listen: "127.0.0.1:29341", Registration: "registration-msn.yaml", OwnRegistration: puppetName},
 		Presence: PresenceConfig{Unknown: "IDL", Offline: "FLN", Poll: Duration(30 * time.Second)},
 		Delivery: DeliveryConfig{GiveUpAfter: Duration(72 * time.Hour)},
 		Log:      LogConfig{Level: "info", Format: "auto"},
@@ -189,7 +190,7 @@ func newConfigError(what string, problems []error) error {
 
 // resolve makes relative paths start at the configuration's folder.
 func (c *Config) resolve(dir string) {
-	for _, p := range []*string{&c.Store.Path, &c.Store.Key, &c.Matrix.Registration, &c.MSN.TLS.Cert, &c.MSN.TLS.Key, &c.Media.Cache, &c.XMPP.CA} {
+	for _, p := range []*string{&c.Store.Path, &c.Store.Key, &c.Matrix.Registration, &c.Matrix.OwnRegistration, &c.MSN.TLS.Cert, &c.MSN.TLS.Key, &c.Media.Cache, &c.XMPP.CA} {
 		if *p != "" && !filepath.IsAbs(*p) {
 			*p = filepath.Join(dir, *p)
 		}

@@ -125,13 +125,20 @@ func checkLinks(_ context.Context, x *examination) []finding {
 func checkHomeserver(ctx context.Context, x *examination) []finding {
 	m := x.config.Matrix
 	if m.HomeserverURL == "" {
-		return []finding{{"Matrix is switched off (matrix.homeserver_url)", nil}}
+		return []finding{{"no Matrix homeserver of your own (matrix.homeserver_url)", nil}}
 	}
 	_, current, err := x.config.loadRegistration()
 	if err == nil && !current {
 		err = errors.New("it does not fit the configuration: run \"papillon registration\" and restart the homeserver")
 	}
 	all := []finding{{"registration " + m.Registration, err}}
+	own, current, err := x.config.loadOwnRegistration()
+	if err == nil && !current {
+		err = errors.New("it does not fit the configuration: run \"papillon registration --own\" and restart the homeserver")
+	}
+	if own != nil || err != nil {
+		all = append(all, finding{"registration " + m.OwnRegistration, err})
+	}
 	ctx, cancel := context.WithTimeout(ctx, doctorTimeout)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimRight(m.HomeserverURL, "/")+"/_matrix/client/versions", nil)

@@ -72,7 +72,7 @@ func (cmd initCmd) tellNext(out io.Writer, c *Config, key string) error {
 	fmt.Fprintf(w, "  %s\tthe configuration, every setting explained\n", within(cmd.Dir, configName))
 	fmt.Fprintf(w, "  %s\tthe key of the database: keep a copy apart from it\n", key)
 	fmt.Fprintf(w, "  %s\tfor a Matrix homeserver (docs/matrix.md)\n", within(cmd.Dir, c.Matrix.Registration))
-	fmt.Fprintf(w, "  %s\tthe same, for a later version\n", within(cmd.Dir, puppetName))
+	fmt.Fprintf(w, "  %s\tthe same, for people's own accounts there\n", within(cmd.Dir, c.Matrix.OwnRegistration))
 	fmt.Fprintf(w, "\nNext:\n")
 	if here, err := os.Getwd(); err != nil || here != cmd.Dir {
 		fmt.Fprintf(w, "  cd %s\n", cmd.Dir)
@@ -112,7 +112,7 @@ func initFiles(c *Config) (map[string][]byte, error) {
 		return nil, err
 	}
 	files := map[string][]byte{configName: config.Bytes()}
-	for name, reg := range map[string]*appservice.Registration{c.Matrix.Registration: ghosts, puppetName: puppets} {
+	for name, reg := range map[string]*appservice.Registration{c.Matrix.Registration: ghosts, c.Matrix.OwnRegistration: puppets} {
 		if files[name], err = matrix.RegistrationYAML(reg); err != nil {
 			return nil, err
 		}

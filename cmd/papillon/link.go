@@ -21,10 +21,10 @@ type linkCmd struct {
 	handleArg
 	Network       string `arg:"" enum:"matrix,xmpp" help:"The network: matrix or xmpp."`
 	ID            string `arg:"" optional:"" help:"The address there, like alice@jabber.example; made from the handle where it may be left out."`
-	Kind          string `help:"How: matrix knows ghost; xmpp knows component and login." required:""`
+	Kind          string `help:"How: matrix knows ghost, own and login; xmpp knows component and login." required:""`
 	PasswordStdin bool   `help:"Read the password of the network's account from standard input."`
 	TokenStdin    bool   `help:"Read an access token from standard input."`
-	Server        string `help:"The XMPP server as host:port, where DNS does not tell."`
+	Server        string `help:"The XMPP server as host:port, or the Matrix server's URL, where they cannot be found by the address."`
 	DirectTLS     bool   `name:"direct-tls" help:"The port of --server speaks TLS from the first byte."`
 	NoCheck       bool   `help:"Do not try whether the log-in works."`
 }
@@ -34,7 +34,9 @@ const linkTimeout = 30 * time.Second
 
 // linkers make the identity of each network and kind.
 var linkers = map[[2]string]func(cmd linkCmd, c *Config, io *streams, id *bridge.IdentityRecord) error{
-	{matrix.Name, "ghost"}:          linkGhost,
+	{matrix.Name, matrix.KindGhost}: linkGhost,
+	{matrix.Name, matrix.KindOwn}:   linkOwn,
+	{matrix.Name, matrix.KindLogin}: linkMatrixLogin,
 	{xmpp.Name, xmpp.KindComponent}: linkComponent,
 	{xmpp.Name, xmpp.KindLogin}:     linkLogin,
 }
@@ -72,7 +74,7 @@ func (cmd linkCmd) Run(io *streams) error {
 // kindsOf lists the kinds that can be linked on a network.
 func kindsOf(network string) string {
 	if network == matrix.Name {
-		return "ghost"
+		return matrix.KindGhost + ", " + matrix.KindOwn + " or " + matrix.KindLogin
 	}
 	return xmpp.KindComponent + " or " + xmpp.KindLogin
 }
@@ -167,12 +169,23 @@ func (cmd unlinkCmd) Run(io *streams) error {
 		if err != nil {
 			return err
 		}
+		identities, err := db.Identities(ctx, h)
+		if err != nil {
+			return accountError(h, err)
+		}
 		err = db.RemoveIdentity(ctx, h, cmd.Network)
 		if errors.Is(err, store.ErrNoIdentity) {
 			return fmt.Errorf("%s has no link to %s", h, cmd.Network)
 		}
 		if err != nil {
 			return accountError(h, err)
+		}
+		for _, id := range identities {
+			if id.Network == cmd.Network && id.Network == matrix.Name && id.Kind == matrix.KindLogin {
+				if err := logoutMatrix(ctx, io, id); err != nil {
+					return err
+				}
+			}
 		}
 		_, err = fmt.Fprintf(io.out, "%s is not linked to %s any more. Its messages that waited to be sent there are gone.\n", h, cmd.Network)
 		return err

@@ -60,7 +60,7 @@ func newTown(t *testing.T) *town {
 	tw.config, tw.password = install(t, func(c *Config) { c.Matrix.Listen, c.MSN.Listen = appservice, os.Getenv("PAPILLON_MSN_LISTEN") })
 	var err error
 	tw.homeserver, err = matrixtest.Start(ctx, matrixtest.Options{
-		Registrations: []string{tw.config.Matrix.Registration}, Presence: true, Persistent: true, Addr: hs, Log: os.Stderr,
+		Registrations: []string{tw.config.Matrix.Registration, tw.config.Matrix.OwnRegistration}, Presence: true, Persistent: true, Addr: hs, Log: os.Stderr,
 	})
 	if err != nil {
 		t.Fatal(err)

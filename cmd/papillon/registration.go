@@ -44,6 +44,27 @@ func (c *Config) loadRegistration() (reg *appservice.Registration, current bool,
 	return reg, false, nil
 }
 
+// loadOwnRegistration does so for the second registration. Without the file it is
+// nil: people's own accounts are then not to be had.
+func (c *Config) loadOwnRegistration() (reg *appservice.Registration, current bool, err error) {
+	if _, err := os.Stat(c.Matrix.OwnRegistration); errors.Is(err, os.ErrNotExist) {
+		return nil, true, nil
+	}
+	stored, err := matrix.LoadRegistration(c.Matrix.OwnRegistration)
+	if err != nil {
+		return nil, false, err
+	}
+	if reg, err = matrix.NewPuppetRegistration(c.registrationOptions()); err != nil {
+		return nil, false, err
+	}
+	reg.ID, reg.SenderLocalpart = stored.ID, stored.SenderLocalpart
+	reg.AppToken, reg.ServerToken = stored.AppToken, stored.ServerToken
+	if stored.URL == "" && sameUsers(stored, reg) {
+		return stored, true, nil
+	}
+	return reg, false, nil
+}
+
 // sameUsers says whether a registration has the namespaces of another.
 func sameUsers(stored, wanted *appservice.Registration) bool {
 	return !slices.ContainsFunc(wanted.Namespaces.UserIDs, func(w appservice.Namespace) bool {
@@ -53,8 +74,11 @@ func sameUsers(stored, wanted *appservice.Registration) bool {
 	})
 }
 
-// registrationCmd prints the registration again.
-type registrationCmd struct{ configFlag }
+// registrationCmd prints a registration again.
+type registrationCmd struct {
+	configFlag
+	Own bool `help:"The second one, for people's own accounts on the homeserver."`
+}
 
 // Run implements the command. A file that does not fit the configuration any
 // more is written anew: its tokens stay.
@@ -63,22 +87,29 @@ func (cmd registrationCmd) Run(io *streams) error {
 	if err != nil {
 		return err
 	}
-	reg, current, err := c.loadRegistration()
+	path, load := c.Matrix.Registration, c.loadRegistration
+	if cmd.Own {
+		path, load = c.Matrix.OwnRegistration, c.loadOwnRegistration
+	}
+	reg, current, err := load()
 	if err != nil {
 		return err
+	}
+	if reg == nil {
+		return fmt.Errorf("there is no %s: make one with \"papillon init\" in another folder and copy it", path)
 	}
 	out, err := matrix.RegistrationYAML(reg)
 	if err != nil {
 		return err
 	}
 	if !current {
-		if err := replaceFile(c.Matrix.Registration, out); err != nil {
+		if err := replaceFile(path, out); err != nil {
 			return err
 		}
-		fmt.Fprintf(io.err, "Brought %s up to the configuration. The homeserver must load it again: restart it.\n", c.Matrix.Registration)
+		fmt.Fprintf(io.err, "Brought %s up to the configuration. The homeserver must load it again: restart it.\n", path)
 	}
 	if c.Matrix.HomeserverURL == "" {
-		fmt.Fprintln(io.err, "Matrix is switched off: set matrix.homeserver_url and matrix.homeserver_domain.")
+		fmt.Fprintln(io.err, "There is no homeserver: set matrix.homeserver_url and matrix.homeserver_domain.")
 	}
 	_, err = io.out.Write(out)
 	return err

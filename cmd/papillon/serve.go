@@ -11,8 +11,6 @@ import (
 
 	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
-	"maunium.net/go/mautrix/appservice"
-
 	"papillon/bridge"
 	"papillon/bridge/matrix"
 	"papillon/bridge/media"
@@ -67,7 +65,7 @@ type daemon struct {
 	log       zerolog.Logger
 	listeners *listeners
 	store     *store.Store
-	matrix    *matrix.Network // nil without Matrix
+	matrix    *matrix.Network
 	xmpp      *xmpp.Network
 	media     *media.Service
 	gateway   *bridge.Gateway
@@ -94,27 +92,21 @@ func serve(ctx context.Context, c *Config, log zerolog.Logger) (err error) {
 // build makes the parts. It asks nothing of other servers: one that is down
 // keeps nobody from signing in.
 func (d *daemon) build(ctx context.Context, c *Config) (err error) {
-	var registration *appservice.Registration
-	if c.Matrix.HomeserverURL != "" {
-		if registration, err = d.registration(c); err != nil {
-			return err
-		}
+	onMatrix, err := c.matrixOptions(d.outdated)
+	if err != nil {
+		return err
 	}
 	d.store, err = store.Open(ctx, store.Options{Path: c.Store.Path, KeyPath: c.Store.Key, Log: d.log})
 	if err != nil {
 		return err
 	}
-	var networks []bridge.Network
-	if registration != nil {
-		if d.matrix, err = d.newMatrix(ctx, c, registration); err != nil {
-			return err
-		}
-		networks = append(networks, d.matrix)
+	if d.matrix, err = d.newMatrix(ctx, onMatrix); err != nil {
+		return err
 	}
 	if d.xmpp, err = d.newXMPP(c); err != nil {
 		return err
 	}
-	networks = append(networks, d.xmpp)
+	networks := []bridge.Network{d.matrix, d.xmpp}
 	if d.media, err = d.newMedia(ctx, c); err != nil {
 		return fmt.Errorf("set up links to media: %w", err)
 	}
@@ -132,25 +124,6 @@ func (d *daemon) build(ctx context.Context, c *Config) (err error) {
 		ReferTo: c.MSN.ReferTo, Challenge: c.MSN.Challenge, WebPage: c.MSN.WebPage, Log: d.log,
 	})
 	return nil
-}
-
-// registration reads the registration that the homeserver should have loaded.
-func (d *daemon) registration(c *Config) (*appservice.Registration, error) {
-	registration, current, err := c.loadRegistration()
-	if err == nil && !current {
-		d.log.Warn().Str("file", c.Matrix.Registration).
-			Msg("The Matrix registration does not fit the configuration: run \"papillon registration\" and restart the homeserver")
-	}
-	return registration, err
-}
-
-// newMatrix makes the network of Matrix.
-func (d *daemon) newMatrix(ctx context.Context, c *Config, registration *appservice.Registration) (*matrix.Network, error) {
-	return matrix.New(ctx, matrix.Options{
-		HomeserverURL: c.Matrix.HomeserverURL, Domain: c.Matrix.HomeserverDomain,
-		Registration: registration, AccountDomain: c.MSN.Domain,
-		StateDB: d.store.DB(), Chats: d.store, Log: d.log, PollPresence: time.Duration(c.Presence.Poll),
-	})
 }
 
 // msnp gives the limits that the MSN server keeps.
@@ -184,6 +157,7 @@ func (d *daemon) run(ctx context.Context) error {
 	}
 	group.Go(func() error { return d.gateway.Run(running) })
 	group.Go(func() error { return d.prune(running) })
+	group.Go(func() error { return returnMemory(running) })
 	var network sync.WaitGroup
 	run := func(name string, f func(context.Context) error) {
 		network.Go(func() {
@@ -193,9 +167,7 @@ func (d *daemon) run(ctx context.Context) error {
 		})
 	}
 	run("XMPP", d.xmpp.Run)
-	if d.matrix != nil {
-		run("Matrix", d.matrix.Run)
-	}
+	run("Matrix", d.matrix.Run)
 	group.Go(func() error {
 		<-running.Done()
 		return d.stop(web)
@@ -249,9 +221,7 @@ func (d *daemon) webServers() (all []webServer) {
 			all = append(all, webServer{&http.Server{Handler: handler, ReadHeaderTimeout: httpHeaderTimeout}, ln})
 		}
 	}
-	if d.matrix != nil {
-		add(d.listeners.appservice, "the Matrix homeserver", d.matrix.Handler())
-	}
+	add(d.listeners.appservice, "the Matrix homeserver", d.matrix.Handler())
 	checks := map[string]func(context.Context) error{"store": func(ctx context.Context) error {
 		_, _, err := d.store.AccountChanges(ctx, -1)
 		return err

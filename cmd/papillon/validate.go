@@ -77,6 +77,7 @@ func (c *Config) checkMatrix(bad complaint) {
 	m := c.Matrix
 	checkAddress(bad, "matrix.listen", m.Listen, false)
 	checkFile(bad, "matrix.registration", m.Registration)
+	checkFile(bad, "matrix.own_registration", m.OwnRegistration)
 	checkURL(bad, "matrix.appservice_url", m.AppserviceURL, "http://127.0.0.1:29341")
 	checkURL(bad, "matrix.homeserver_url", m.HomeserverURL, "http://127.0.0.1:8008")
 	if m.HomeserverDomain != "" && !id.ValidateServerName(m.HomeserverDomain) {

@@ -24,6 +24,9 @@ func (e *SyntaxError) Error() string { return e.Reason }
 func (r *Reader) split(line []byte) ([]string, error) {
 	text := string(line)
 	words := r.words[:0]
+	if words == nil {
+		words = make([]string, 0, 8)
+	}
 	word := -1 // where the current word began, or -1 between words
 	for i := 0; i < len(text); i++ {
 		switch c := text[i]; {

@@ -7,9 +7,13 @@ import (
 	"io"
 )
 
-// smallBuffer is what a Reader holds between lines, in bytes. Hardly any line
-// of a real client is longer, and ten thousand idle ones take 5 MB.
-const smallBuffer = 512
+// What a Reader holds between lines, in bytes. Hardly any line of a real client is
+// longer than tinyBuffer, and thousands of clients are idle. Where payloads
+// come, line and payload mostly fit smallBuffer and are read at once.
+const (
+	tinyBuffer  = 128
+	smallBuffer = 512
+)
 
 // payloadStep is how much of a payload is allocated before its first byte has
 // come. What is longer grows as it arrives, so that a client pays for the
@@ -50,6 +54,7 @@ type Reader struct {
 	buf                 []byte
 	start, scanned, end int
 	words               []string
+	payloads            bool // some have come
 	broken              error
 }
 
@@ -101,6 +106,17 @@ func (r *Reader) ReadLine() ([]string, error) {
 	}
 }
 
+// Await waits until something has come from the connection, where nothing is
+// buffered. It calls few functions, so that a goroutine that waits here needs little
+// stack. The errors are those of [Reader.ReadLine], which returns them again.
+func (r *Reader) Await() error {
+	if r.broken != nil || r.Buffered() > 0 {
+		return r.broken
+	}
+	r.release()
+	return r.fill()
+}
+
 // ReadPayload reads exactly n bytes, the payload that the last line announced.
 // The slice is the caller's. When the connection ends before, the error is
 // [io.ErrUnexpectedEOF], and when it fails, what had come is lost. See also
@@ -115,6 +131,7 @@ func (r *Reader) ReadPayload(n int) ([]byte, error) {
 	if r.limits.Payload > 0 && n > r.limits.Payload {
 		return nil, r.fail(ErrPayloadTooLong)
 	}
+	r.payloads = true
 	payload := make([]byte, min(n, max(payloadStep, r.Buffered())))
 	done := copy(payload, r.buf[r.start:r.end])
 	r.start += done
@@ -145,13 +162,21 @@ func (r *Reader) fail(err error) error {
 // had to grow for it once what is left fits the small one.
 func (r *Reader) release() {
 	const fewWords = 16
-	if cap(r.words) > fewWords {
+	if cap(r.words) > fewWords || !r.payloads && r.Buffered() == 0 {
 		r.words = nil
 	}
 	clear(r.words[:cap(r.words)])
-	if len(r.buf) > smallBuffer && r.Buffered() <= smallBuffer {
-		r.resize(smallBuffer)
+	if small := r.small(); len(r.buf) > small && r.Buffered() <= small {
+		r.resize(small)
 	}
+}
+
+// small is how many bytes are held between lines.
+func (r *Reader) small() int {
+	if r.payloads {
+		return smallBuffer
+	}
+	return tinyBuffer
 }
 
 // fill reads once from the connection, making room before that.
@@ -159,8 +184,8 @@ func (r *Reader) fill() error {
 	switch {
 	case r.start == r.end:
 		r.start, r.scanned, r.end = 0, 0, 0
-		if r.buf == nil {
-			r.buf = make([]byte, smallBuffer)
+		if small := r.small(); len(r.buf) < small {
+			r.buf = make([]byte, small)
 		}
 	case r.start > 0:
 		r.resize(len(r.buf))

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"papillon/bridge"
+	"papillon/bridge/matrix"
+)
+
+// newMatrix makes the network of Matrix. It is there even without a homeserver:
+// accounts elsewhere may be linked at any time.
+func (d *daemon) newMatrix(ctx context.Context, options matrix.Options) (*matrix.Network, error) {
+	options.StateDB, options.Chats, options.Memory, options.Log = d.store.DB(), d.store, d.store, d.log
+	var err error
+	if options.PickleKey, err = d.store.Secret(ctx, "matrix keys"); err != nil {
+		return nil, fmt.Errorf("read the secret of the Matrix keys: %w", err)
+	}
+	return matrix.New(ctx, options)
+}
+
+// outdated warns of a registration that does not fit the configuration any more.
+func (d *daemon) outdated(file, command string) {
+	d.log.Warn().Str("file", file).Str("run", command).
+		Msg("The Matrix registration does not fit the configuration: run the command and restart the homeserver")
+}
+
+// matrixOptions gives the settings in the network's words, and complains of each
+// registration that is out of date.
+func (c *Config) matrixOptions(outdated func(file, command string)) (o matrix.Options, err error) {
+	o = matrix.Options{AccountDomain: c.MSN.Domain, PollPresence: time.Duration(c.Presence.Poll)}
+	if c.Matrix.HomeserverURL == "" {
+		return o, nil
+	}
+	o.HomeserverURL, o.Domain = c.Matrix.HomeserverURL, c.Matrix.HomeserverDomain
+	var current bool
+	if o.Registration, current, err = c.loadRegistration(); err != nil {
+		return o, err
+	}
+	if !current {
+		outdated(c.Matrix.Registration, "papillon registration")
+	}
+	if o.Puppets, current, err = c.loadOwnRegistration(); err != nil {
+		return o, err
+	}
+	if !current {
+		outdated(c.Matrix.OwnRegistration, "papillon registration --own")
+	}
+	return o, nil
+}
+
+// linkOwn links a person's own account on the gateway's homeserver.
+func linkOwn(cmd linkCmd, c *Config, _ *streams, id *bridge.IdentityRecord) error {
+	if c.Matrix.HomeserverURL == "" {
+		return configError{errors.New("matrix.homeserver_url is not set: set up Matrix first (docs/matrix.md)")}
+	}
+	if err := cmd.noSecret(); err != nil {
+		return err
+	}
+	person, err := matrixPerson(cmd.ID)
+	if err != nil {
+		return err
+	}
+	if id.ID = person; cmd.NoCheck {
+		return nil
+	}
+	options, err := c.matrixOptions(func(string, string) {})
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), linkTimeout)
+	defer cancel()
+	if err := matrix.CheckOwn(ctx, options, person); err != nil {
+		return fmt.Errorf("cannot act as %s: %w; nothing was changed (--no-check links all the same)", person, err)
+	}
+	return nil
+}
+
+// linkMatrixLogin links an account anywhere, by logging in.
+func linkMatrixLogin(cmd linkCmd, _ *Config, io *streams, id *bridge.IdentityRecord) error {
+	person, err := matrixPerson(cmd.ID)
+	if err != nil {
+		return err
+	}
+	if cmd.PasswordStdin == cmd.TokenStdin {
+		return configError{errors.New("the password or an access token is needed: give --password-stdin or --token-stdin and write it to standard input")}
+	}
+	secret, err := readSecret(io.in)
+	if err != nil {
+		return err
+	}
+	server := cmd.Server
+	if server != "" && !strings.Contains(server, "://") {
+		server = "https://" + server
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), linkTimeout)
+	defer cancel()
+	login := matrix.LoginByPassword
+	if cmd.TokenStdin {
+		login = matrix.LoginByToken
+	}
+	credentials, err := login(ctx, server, person, secret)
+	if err != nil {
+		return fmt.Errorf("cannot log in as %s: %w; nothing was changed", person, err)
+	}
+	id.ID = person
+	id.Credentials, err = credentials.Marshal()
+	return err
+}
+
+// matrixPerson reads the id on the command line.
+func matrixPerson(typed string) (bridge.RemoteID, error) {
+	if typed == "" {
+		return "", configError{errors.New("name the Matrix id as well, like @alice:example.org")}
+	}
+	person, err := matrix.ParsePerson(typed)
+	if err != nil {
+		return "", configError{err}
+	}
+	return person, nil
+}
+
+// logoutMatrix ends the session of an identity that is given up. That it cannot is
+// worth a line, and no reason to keep the identity.
+func logoutMatrix(ctx context.Context, io *streams, id bridge.IdentityRecord) error {
+	ctx, cancel := context.WithTimeout(ctx, linkTimeout)
+	defer cancel()
+	if err := matrix.Logout(ctx, id.Credentials); err != nil {
+		_, err = fmt.Fprintf(io.err, "The session at the Matrix server could not be ended (%v): end it with another client of %s.\n", err, id.ID)
+		return err
+	}
+	return nil
+}

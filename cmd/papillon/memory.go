@@ -1,0 +1,53 @@
+package main
+
+import (
+	"context"
+	"runtime/debug"
+	"runtime/metrics"
+	"time"
+)
+
+const (
+	// memoryPoll is how often it is looked whether the server has become quiet.
+	memoryPoll = 5 * time.Second
+	// quietShare is the part of the heap in use that may be allocated meanwhile.
+	quietShare = 16
+	// quietLeast is what may be allocated in any case, in bytes.
+	quietLeast = 1 << 20
+)
+
+// returnMemory gives memory back to the system whenever a busy time has ended. The
+// runtime keeps as much free memory as is in use, and most of it is what
+// thousands of sign-ins took that came all at once, as after a restart: the clients then
+// stay for hours and do little.
+func returnMemory(ctx context.Context) error {
+	ticker := time.NewTicker(memoryPoll)
+	defer ticker.Stop()
+	before, busy := allocated(), false
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+		now := allocated()
+		quiet := now.total-before.total < max(now.live/quietShare, quietLeast)
+		if quiet && busy {
+			debug.FreeOSMemory()
+			now = allocated()
+		}
+		before, busy = now, !quiet
+	}
+}
+
+// allocation is what the runtime says of the heap, in bytes.
+type allocation struct {
+	total uint64 // ever allocated
+	live  uint64 // in use after the last collection
+}
+
+func allocated() allocation {
+	samples := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}, {Name: "/gc/heap/live:bytes"}}
+	metrics.Read(samples)
+	return allocation{samples[0].Value.Uint64(), samples[1].Value.Uint64()}
+}
