@@ -218,6 +218,9 @@ func (p *person) Follow(ctx context.Context, contact bridge.Contact) error {
 	if contact.Room {
 		return nil
 	}
+	if err := p.ensureReady(ctx); err != nil {
+		return fmt.Errorf("follow %s: %w", contact.ID, err)
+	}
 	user := userOf(contact.ID)
 	if err := p.remember(ctx, memoryFollow+string(user), contact.Name+" "); err != nil {
 		return fmt.Errorf("follow %s: %w", user, err)
@@ -236,6 +239,9 @@ func (p *person) Follow(ctx context.Context, contact bridge.Contact) error {
 // does its place on the list of direct chats, which other clients go by. A room is
 // left.
 func (p *person) Unfollow(ctx context.Context, contact bridge.RemoteID) error {
+	if err := p.ensureReady(ctx); err != nil {
+		return fmt.Errorf("unfollow %s: %w", contact, err)
+	}
 	if isRoom(contact) {
 		return p.leave(ctx, id.RoomID(contact))
 	}

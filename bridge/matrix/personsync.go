@@ -142,13 +142,14 @@ type turn struct {
 // once makes one poll and deals with all it brings.
 func (t *turn) once(ctx context.Context) error {
 	if !t.began {
-		at, err := t.load(ctx)
-		if err != nil {
+		if err := t.start(ctx); err != nil {
 			return err
 		}
-		t.at, t.began = at, true
 	}
 	if err := t.learn(ctx); err != nil {
+		return err
+	}
+	if err := t.beginSync(ctx); err != nil {
 		return err
 	}
 	request, limit := mautrix.ReqSync{Since: t.at.Since, FilterID: t.filter}, t.network.options.SyncTimeout+syncGrace
@@ -160,13 +161,18 @@ func (t *turn) once(ctx context.Context) error {
 		request.Timeout = int(t.network.options.SyncTimeout.Milliseconds())
 	}
 	resp, err := t.poll(ctx, t.session, request, limit)
-	if status, _ := response(err); status == http.StatusBadRequest && t.at.Since != "" {
+	if status, _ := response(err); status == http.StatusBadRequest && t.at.Since != "" && !errors.Is(err, mautrix.ErrFailedToRefreshToken) {
 		t.log.Warn().Msg("The homeserver no longer knows how far the account was read; going by the time")
 		t.at.Since, t.lost = "", true
 		return err
 	}
 	if err != nil {
 		return err
+	}
+	if device := t.sealing.current(); device != nil {
+		if err := device.Synced(ctx, resp, t.at.Since); err != nil {
+			return err
+		}
 	}
 	if err := t.take(ctx, resp); err != nil {
 		return err
@@ -176,6 +182,17 @@ func (t *turn) once(ctx context.Context) error {
 	if time.Since(t.at.flush) > flushAfter {
 		return t.store(ctx)
 	}
+	return nil
+}
+
+// start reads what was remembered when the last session ended.
+func (t *turn) start(ctx context.Context) (err error) {
+	t.loading.Lock()
+	defer t.loading.Unlock()
+	if t.at, err = t.load(ctx); err != nil {
+		return err
+	}
+	t.began = true
 	return nil
 }
 
@@ -226,7 +243,8 @@ func (p *person) remember(ctx context.Context, key, value string) error {
 	return nil
 }
 
-// load reads what is remembered. Something unreadable counts as nothing.
+// load reads what is remembered. Something unreadable counts as nothing. The caller
+// holds loading.
 func (p *person) load(ctx context.Context) (at position, err error) {
 	all, err := p.network.options.Memory.RecallAll(ctx, p.owner, Name, "")
 	if err != nil {
@@ -264,6 +282,7 @@ func (p *person) load(ctx context.Context) (at position, err error) {
 			p.keep(id.RoomID(name), kept)
 		}
 	}
+	p.loaded = true
 	return at, nil
 }
 
@@ -303,6 +322,8 @@ func (p *person) report(state bridge.ConnectionChanged) {
 func (p *person) refusal(err error) string {
 	status, code := response(err)
 	switch {
+	case errors.Is(err, mautrix.ErrFailedToRefreshToken) && status >= 400 && status < 500 && status != http.StatusTooManyRequests:
+		return p.way.refusal(mautrix.MUnknownToken.ErrCode)
 	case status != http.StatusUnauthorized && status != http.StatusForbidden:
 		return ""
 	case code == "M_USER_DEACTIVATED":
