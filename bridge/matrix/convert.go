@@ -118,6 +118,11 @@ func (a *account) originOf(ctx context.Context, room id.RoomID, ref id.EventID, 
 		a.log.Debug().Err(err).Str("room", string(room)).Str("event", string(ref)).Msg("What a message refers to cannot be read")
 		return content.Origin{}, false
 	}
+	if found.RoomID = room; found.Type.Type == event.EventEncrypted.Type {
+		if found = a.unsealOrigin(ctx, found); found == nil {
+			return content.Origin{}, false
+		}
+	}
 	origin := content.OriginOf(found)
 	a.origins.put(place{room, ref}, origin)
 	return origin, true

@@ -34,6 +34,13 @@ type nature interface {
 	reaches(user id.UserID) bool
 	// chatOf returns the chat that a room is, for what somebody does there.
 	chatOf(ctx context.Context, room id.RoomID, sender id.UserID) (bridge.Chat, error)
+	// device logs the account in as a device of its own, whose keys open what is
+	// encrypted. The error is [errBarred] where that cannot be.
+	device(ctx context.Context) (*mautrix.Client, error)
+	// fetchKeys takes in what the device was sent, where the sync does not.
+	fetchKeys(ctx context.Context) error
+	// heard takes care of a message-like event. The caller holds the room's lock.
+	heard(ctx context.Context, evt *event.Event) error
 	// sendDirect sends to the room of the chat with a contact, and makes one
 	// if need be.
 	sendDirect(ctx context.Context, contact id.UserID, message bridge.Outgoing) error

@@ -15,6 +15,10 @@ import (
 // accounts elsewhere may be linked at any time.
 func (d *daemon) newMatrix(ctx context.Context, options matrix.Options) (*matrix.Network, error) {
 	options.StateDB, options.Chats, options.Memory, options.Log = d.store.DB(), d.store, d.store, d.log
+	var err error
+	if options.PickleKey, err = d.store.Secret(ctx, "matrix keys"); err != nil {
+		return nil, fmt.Errorf("read the secret of the Matrix keys: %w", err)
+	}
 	return matrix.New(ctx, options)
 }
 
