@@ -11,19 +11,24 @@ import (
 // costs more than its rows, and clients sign in all at once when a server comes
 // back. The row of the account comes first, as that of list -1; its serial stands where
 // an entry has the serial that it was added with.
+//
+// The CAST, here and elsewhere, keeps SQLite from preparing a cached statement anew, which
+// takes longer than the rest: where a plan may depend on the value of a parameter
+// (a bare one that is compared), each clearing of the parameters does that, and the
+// driver clears them after each use.
 const belongings = `
-	SELECT -1, handle, name, serial, prompt, privacy, '', EXISTS (SELECT 1 FROM inbox WHERE account=$1)
-	FROM account WHERE handle=$1
+	SELECT -1, handle, name, serial, prompt, privacy, '', EXISTS (SELECT 1 FROM inbox WHERE account=CAST($1 AS TEXT))
+	FROM account WHERE handle=CAST($1 AS TEXT)
 	UNION ALL
 	SELECT e.list, e.handle, e.name, e.added, COALESCE(c.network, ''), COALESCE(c.remote_id, ''), COALESCE(c.name, ''),
 		COALESCE(c.room, false)
-	FROM list_entry e LEFT JOIN contact c ON c.handle=e.handle AND e.list=0 WHERE e.account=$1
+	FROM list_entry e LEFT JOIN contact c ON c.handle=e.handle AND e.list=0 WHERE e.account=CAST($1 AS TEXT)
 	ORDER BY 1, 4
 `
 
 // Belongings is part of [bridge.Accounts].
 func (s *Store) Belongings(ctx context.Context, handle bridge.Handle) (b bridge.Belongings, err error) {
-	rows, err := s.db.Query(ctx, belongings, fold(handle))
+	rows, err := s.read(ctx, belongings, fold(handle))
 	if err != nil {
 		return b, wrap(err, "read what belongs to %s", handle)
 	}

@@ -49,13 +49,10 @@ func storeWithContacts(b *testing.B, n int) *store.Store {
 func BenchmarkSignIn(b *testing.B) {
 	s := storeWithContacts(b, 10)
 	measure(b, func(int) error {
-		if _, err := s.Account(b.Context(), alice); err != nil {
+		if _, _, err := s.Credentials(b.Context(), alice); err != nil {
 			return err
 		}
-		if _, err := s.Passwords(b.Context(), alice); err != nil {
-			return err
-		}
-		_, err := s.Lists(b.Context(), alice)
+		_, err := s.Belongings(b.Context(), alice)
 		return err
 	})
 }

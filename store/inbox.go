@@ -61,7 +61,7 @@ func (s *Store) InboxOf(ctx context.Context, account bridge.Handle) ([]bridge.In
 	entries, err := collect(ctx, s, scanInbox, `
 		SELECT id, account, network, handle, message_id, chat_contact, chat_group, from_id, from_name,
 			speaker, own, kind, text, style, sent
-		FROM inbox WHERE account=$1 ORDER BY id
+		FROM inbox WHERE account=CAST($1 AS TEXT) ORDER BY id
 	`, fold(account))
 	return entries, wrap(err, "read messages for %s", account)
 }

@@ -17,7 +17,7 @@ func scanMember(row dbutil.Scannable) (m msnp.Member, err error) {
 // Lists is part of [bridge.Lists]. They are empty for an unknown account.
 func (s *Store) Lists(ctx context.Context, account bridge.Handle) (lists [4][]msnp.Member, err error) {
 	rows, err := s.db.Query(ctx, `
-		SELECT list, handle, name FROM list_entry WHERE account=$1 ORDER BY list, added
+		SELECT list, handle, name FROM list_entry WHERE account=CAST($1 AS TEXT) ORDER BY list, added
 	`, fold(account))
 	if err != nil {
 		return lists, wrap(err, "read lists of %s", account)

@@ -38,9 +38,9 @@ func (s *Store) Passwords(ctx context.Context, handle bridge.Handle) ([]bridge.P
 
 // Credentials is part of [bridge.Accounts].
 func (s *Store) Credentials(ctx context.Context, handle bridge.Handle) (who msnp.Member, passwords []bridge.PasswordRecord, err error) {
-	rows, err := s.db.Query(ctx, `
+	rows, err := s.read(ctx, `
 		SELECT a.handle, a.name, p.id, p.label, p.sealed, p.created, p.last_used
-		FROM account a LEFT JOIN password p ON p.account=a.handle WHERE a.handle=$1 ORDER BY p.id
+		FROM account a LEFT JOIN password p ON p.account=a.handle WHERE a.handle=CAST($1 AS TEXT) ORDER BY p.id
 	`, fold(handle))
 	if err != nil {
 		return who, nil, wrap(err, "read credentials of %s", handle)

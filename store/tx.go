@@ -222,6 +222,17 @@ func (s *Store) returning(ctx context.Context, dest []any, query string, args ..
 	return ok && err == nil, err
 }
 
+// read runs a statement that reads a few rows of one account. It is over in
+// microseconds, so that it need not be broken off: database/sql starts a goroutine for
+// each query whose context can end, and SQLite's driver watches it too, which
+// takes as long as the query.
+func (s *Store) read(ctx context.Context, query string, args ...any) (dbutil.Rows, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return s.db.Query(context.WithoutCancel(ctx), query, args...)
+}
+
 // collect reads all rows of a query.
 func collect[T any](ctx context.Context, s *Store, scan dbutil.ConvertRowFn[T], query string, args ...any) ([]T, error) {
 	return scan.NewRowIter(s.db.Query(ctx, query, args...)).AsList()

@@ -27,6 +27,8 @@ type account struct {
 	events  bridge.Receiver
 	origins origins
 	feed    *feed
+	sealing *sealing
+	poller  atomic.Pointer[mautrix.Client] // makes the polls
 	log     zerolog.Logger
 
 	life context.Context // ends with Close, or with the network
@@ -119,7 +121,7 @@ func (n *Network) Open(_ context.Context, login bridge.Login, events bridge.Rece
 // newAccount makes an account that does nothing yet, and has no nature.
 func (n *Network) newAccount(login bridge.Login, user id.UserID, client *mautrix.Client, events bridge.Receiver) *account {
 	a := &account{
-		network: n, owner: login.Account, user: user, client: client, events: events, feed: newFeed(),
+		network: n, owner: login.Account, user: user, client: client, events: events, feed: newFeed(), sealing: newSealing(),
 		origins:  n.origins,
 		log:      n.log.With().Str("account", string(login.Account)).Logger(),
 		wake:     make(chan struct{}, 1),
@@ -166,6 +168,9 @@ func (a *account) halt() {
 	a.end()
 	a.mu.Unlock()
 	a.work.Wait()
+	if device := a.sealing.current(); device != nil {
+		device.Close()
+	}
 }
 
 // ID implements [bridge.Account].

@@ -32,8 +32,6 @@ type facts struct {
 	Heroes  []id.UserID `json:"heroes,omitempty"`
 	// Names are the display names of others, where they are few.
 	Names map[id.UserID]string `json:"names,omitempty"`
-	// Encrypted is never taken back (Client-Server API, "End-to-End Encryption").
-	Encrypted bool `json:"encrypted,omitempty"`
 	// Mark is the last event that was taken care of.
 	Mark id.EventID `json:"mark,omitempty"`
 }
@@ -63,8 +61,6 @@ func (f *facts) state(evt *event.Event, self id.UserID) {
 		f.Alias = string(content.Alias)
 	case *event.CreateEventContent:
 		f.Space = content.Type == event.RoomTypeSpace
-	case *event.EncryptionEventContent:
-		f.Encrypted = true
 	case *event.TombstoneEventContent:
 		f.Replaced = content.ReplacementRoom != ""
 	case *event.MemberEventContent:

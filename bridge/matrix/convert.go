@@ -29,10 +29,7 @@ func (a *account) said(ctx context.Context, evt *event.Event, own bool) (m bridg
 }
 
 // encoded makes the content of a message for a room.
-func (a *account) encoded(ctx context.Context, room id.RoomID, message bridge.Outgoing) (*event.Content, error) {
-	if err := a.nature.guard(ctx, room); err != nil {
-		return nil, err
-	}
+func (a *account) encoded(_ context.Context, _ id.RoomID, message bridge.Outgoing) (*event.Content, error) {
 	return content.Encode(message), nil
 }
 
@@ -120,6 +117,11 @@ func (a *account) originOf(ctx context.Context, room id.RoomID, ref id.EventID, 
 	if err != nil || found == nil || found.RoomID != "" && found.RoomID != room {
 		a.log.Debug().Err(err).Str("room", string(room)).Str("event", string(ref)).Msg("What a message refers to cannot be read")
 		return content.Origin{}, false
+	}
+	if found.RoomID = room; found.Type.Type == event.EventEncrypted.Type {
+		if found = a.unsealOrigin(ctx, found); found == nil {
+			return content.Origin{}, false
+		}
 	}
 	origin := content.OriginOf(found)
 	a.origins.put(place{room, ref}, origin)

@@ -34,8 +34,13 @@ type nature interface {
 	reaches(user id.UserID) bool
 	// chatOf returns the chat that a room is, for what somebody does there.
 	chatOf(ctx context.Context, room id.RoomID, sender id.UserID) (bridge.Chat, error)
-	// guard returns an error for a room that plain text must not be sent to.
-	guard(ctx context.Context, room id.RoomID) error
+	// device logs the account in as a device of its own, whose keys open what is
+	// encrypted. The error is [errBarred] where that cannot be.
+	device(ctx context.Context) (*mautrix.Client, error)
+	// fetchKeys takes in what the device was sent, where the sync does not.
+	fetchKeys(ctx context.Context) error
+	// heard takes care of a message-like event. The caller holds the room's lock.
+	heard(ctx context.Context, evt *event.Event) error
 	// sendDirect sends to the room of the chat with a contact, and makes one
 	// if need be.
 	sendDirect(ctx context.Context, contact id.UserID, message bridge.Outgoing) error
@@ -144,7 +149,3 @@ func (g ghost) word() event.Presence {
 func (g ghost) show(ctx context.Context, presence bridge.Presence) error {
 	return g.putPresence(ctx, presence)
 }
-
-// guard implements [nature]. A ghost's rooms are its own, or those of people who
-// asked the gateway into them.
-func (g ghost) guard(context.Context, id.RoomID) error { return nil }

@@ -194,7 +194,7 @@ func (w *world) gateway(t *testing.T, change ...func(*Options)) *gateway {
 	t.Helper()
 	options := Options{
 		HomeserverURL: w.url(), Domain: matrixtest.Domain, Registration: w.registration, Puppets: w.puppets,
-		AccountDomain: "msn.test", StateDB: newDB(t), Chats: newMemoryChats(), Memory: newMemory(),
+		AccountDomain: "msn.test", StateDB: newDB(t), Chats: newMemoryChats(), Memory: newMemory(), PickleKey: []byte("for tests"),
 		Log: testLog(t), PollPresence: 200 * time.Millisecond, ProbeInterval: 200 * time.Millisecond,
 	}
 	for _, f := range change {

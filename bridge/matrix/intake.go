@@ -193,6 +193,13 @@ func (p *person) heardEvent(ctx context.Context, evt *event.Event) error {
 	if evt.StateKey != nil {
 		return nil
 	}
+	if evt.Type == event.EventEncrypted {
+		plain, err := p.unseal(ctx, evt)
+		if err != nil || plain == nil {
+			return err
+		}
+		evt = plain
+	}
 	if err := p.message(ctx, evt); err != nil {
 		return err
 	}
@@ -203,6 +210,9 @@ func (p *person) heardEvent(ctx context.Context, evt *event.Event) error {
 // memberHeard tells that somebody left a room.
 func (p *person) memberHeard(ctx context.Context, evt *event.Event, content *event.MemberEventContent) error {
 	who := id.UserID(evt.GetStateKey())
+	if device := p.sealing.current(); device != nil {
+		device.Member(ctx, evt)
+	}
 	if !content.Membership.IsLeaveOrBan() || who == p.user {
 		return nil
 	}

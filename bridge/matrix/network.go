@@ -61,6 +61,9 @@ type Options struct {
 	// Puppets is the second registration, which the homeserver has loaded as
 	// well; see [NewPuppetRegistration]. Without it there is no [KindOwn].
 	Puppets *appservice.Registration
+	// PickleKey seals the keys of encrypted rooms in StateDB; it must be the same
+	// for ever. Without it there is no encryption.
+	PickleKey []byte
 	// Chats stores which room belongs to which contact. It must be set.
 	Chats bridge.Chats
 	// Memory stores how far a person's own account has been read. Without it
@@ -123,6 +126,10 @@ type Network struct {
 	// life ends all background work, of accounts too.
 	life context.Context
 	end  context.CancelFunc
+
+	strict    atomic.Bool // the homeserver refuses presence that it does not know
+	upgrading sync.Mutex
+	upgraded  bool // the tables of keys are there
 
 	mu       sync.RWMutex
 	accounts map[id.UserID]*account

@@ -2,7 +2,6 @@ package matrix
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -157,33 +156,4 @@ func (p *person) listDirect(ctx context.Context, contact id.UserID, room id.Room
 	}
 	p.book.setDirect(direct)
 	return nil
-}
-
-// guard implements [nature]: what was agreed to be encrypted is not written for all
-// servers to read. Of a room that no session has seen the homeserver is asked.
-func (p *person) guard(ctx context.Context, room id.RoomID) error {
-	encrypted, known := p.book.encrypted(room)
-	if !known {
-		err := p.network.call(ctx, func(ctx context.Context) error {
-			return p.client.StateEvent(ctx, room, event.StateEncryption, "", &event.EncryptionEventContent{})
-		})
-		switch {
-		case err == nil:
-			encrypted = true
-		case !notThere(err):
-			return fmt.Errorf("ask whether %s is encrypted: %w", room, err)
-		}
-	}
-	if encrypted {
-		return refused(errors.New("the room is encrypted, and Papillon cannot encrypt yet: answer with another client"))
-	}
-	return nil
-}
-
-// encrypted says whether a room is encrypted, if the book knows the room.
-func (b *book) encrypted(room id.RoomID) (encrypted, known bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	f := b.rooms[room]
-	return f != nil && f.Encrypted, f != nil
 }

@@ -61,9 +61,15 @@ func (p *person) elsewhere(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("list the clients of %s: %w", p.user, err)
 	}
+	p.sealing.mu.Lock()
+	own := p.client.DeviceID
+	if p.sealing.client != nil {
+		own = p.sealing.client.DeviceID
+	}
+	p.sealing.mu.Unlock()
 	since := time.Now().Add(-otherSeen).UnixMilli()
 	for _, device := range resp.Devices {
-		if device.DeviceID != p.client.DeviceID && device.LastSeenTS > since {
+		if device.DeviceID != own && device.LastSeenTS > since {
 			return true, nil
 		}
 	}

@@ -149,6 +149,9 @@ func (t *turn) once(ctx context.Context) error {
 	if err := t.learn(ctx); err != nil {
 		return err
 	}
+	if err := t.beginSync(ctx); err != nil {
+		return err
+	}
 	request, limit := mautrix.ReqSync{Since: t.at.Since, FilterID: t.filter}, t.network.options.SyncTimeout+syncGrace
 	if t.at.Since == "" {
 		limit = firstSync
@@ -165,6 +168,11 @@ func (t *turn) once(ctx context.Context) error {
 	}
 	if err != nil {
 		return err
+	}
+	if device := t.sealing.current(); device != nil {
+		if err := device.Synced(ctx, resp, t.at.Since); err != nil {
+			return err
+		}
 	}
 	if err := t.take(ctx, resp); err != nil {
 		return err

@@ -31,11 +31,15 @@ func (n *Network) dispatch(ctx context.Context, evt *event.Event) error {
 	switch {
 	case evt.Type == event.StateMember:
 		return n.member(ctx, evt)
+	case evt.Type == event.StateEncryption:
+		return n.encryptionBegins(ctx, evt)
 	case evt.StateKey != nil:
 		return nil
 	case n.ghosts.owns(evt.Sender):
 		n.origins.note(evt)
 		return nil
+	case evt.Type == event.EventEncrypted:
+		return n.encryptedEvent(ctx, evt)
 	}
 	accounts, err := n.accountsIn(ctx, evt.RoomID)
 	if err != nil {
@@ -106,6 +110,9 @@ func (n *Network) member(ctx context.Context, evt *event.Event) error {
 		return err
 	}
 	for _, a := range accounts {
+		if device := a.sealing.current(); device != nil {
+			device.Member(ctx, evt)
+		}
 		if err := a.peerMember(ctx, target, evt); err != nil {
 			return err
 		}
@@ -172,6 +179,11 @@ func (a *account) invited(ctx context.Context, evt *event.Event) error {
 	case err != nil:
 		return fmt.Errorf("receive for %s: %w", a.owner, err)
 	}
+	if showsEncryption(evt) {
+		if err := a.readyForKeys(ctx); err != nil {
+			return err
+		}
+	}
 	return a.accept(ctx, evt.RoomID, pending)
 }
 
@@ -197,6 +209,13 @@ func (a *account) accept(ctx context.Context, room id.RoomID, pending invite) er
 	} else if err != nil {
 		a.log.Debug().Err(err).Str("room", string(room)).Msg("Invite does not hold any more")
 		return a.leave(ctx, room)
+	}
+	encrypted, err := a.encrypts(ctx, room)
+	if err == nil && encrypted {
+		err = a.readyForKeys(ctx)
+	}
+	if err != nil && !final(err) {
+		return err
 	}
 	a.mu.Lock()
 	delete(a.invites, room)

@@ -108,13 +108,17 @@ func (a *account) putPiece(ctx context.Context, room id.RoomID, message bridge.O
 	if err != nil {
 		return err
 	}
+	kind, sealed, err := a.seal(ctx, room, encoded)
+	if err != nil {
+		return err
+	}
 	extra := mautrix.ReqSendEvent{TransactionID: transaction}
 	if !message.Sent.IsZero() && time.Since(message.Sent) > late {
 		extra.Timestamp = message.Sent.UnixMilli()
 	}
 	var resp *mautrix.RespSendEvent
 	err = a.network.call(ctx, func(ctx context.Context) (err error) {
-		resp, err = a.client.SendMessageEvent(ctx, room, event.EventMessage, encoded, extra)
+		resp, err = a.client.SendMessageEvent(ctx, room, kind, sealed, extra)
 		return err
 	})
 	if err != nil {

@@ -101,6 +101,10 @@ func (a *account) poll(ctx context.Context, s *session, request mautrix.ReqSync,
 	default:
 	}
 	request.SetPresence = a.nature.word()
+	client := a.poller.Load()
+	if client == nil {
+		client = a.client
+	}
 	pollCtx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	stop := make(chan struct{})
@@ -116,7 +120,7 @@ func (a *account) poll(ctx context.Context, s *session, request mautrix.ReqSync,
 	defer func() { close(stop); <-watcher }()
 	var resp *mautrix.RespSync
 	err := a.network.callFor(pollCtx, limit, func(ctx context.Context) (err error) {
-		resp, err = a.client.FullSyncRequest(ctx, request)
+		resp, err = client.FullSyncRequest(ctx, request)
 		return err
 	})
 	if err != nil && errors.Is(context.Cause(pollCtx), errPollAgain) {

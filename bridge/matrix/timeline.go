@@ -37,6 +37,9 @@ func (t *turn) timeline(ctx context.Context, room id.RoomID, came *mautrix.SyncT
 		}
 	}
 	if came.Limited {
+		if err := t.missedMembers(ctx, room); err != nil {
+			return nil, err
+		}
 		if err := t.fill(ctx, room, &news); err != nil {
 			return nil, err
 		}

@@ -19,6 +19,8 @@ type wayIn interface {
 	// refusal words what the user has to do about an error code with which the
 	// homeserver turned the gateway away; empty if trying again may help.
 	refusal(code string) string
+	// device is what [nature] has by this name.
+	device(ctx context.Context, a *account) (*mautrix.Client, error)
 }
 
 // asService acts as people by the gateway's second registration.

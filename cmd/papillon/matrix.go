@@ -18,6 +18,10 @@ func (d *daemon) newMatrix(ctx context.Context, options matrix.Options) (*matrix
 	options.Renew = func(ctx context.Context, account bridge.Handle, credentials []byte) error {
 		return d.store.RenewCredentials(ctx, account, matrix.Name, credentials)
 	}
+	var err error
+	if options.PickleKey, err = d.store.Secret(ctx, "matrix keys"); err != nil {
+		return nil, fmt.Errorf("read the secret of the Matrix keys: %w", err)
+	}
 	return matrix.New(ctx, options)
 }
 

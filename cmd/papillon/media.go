@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"io"
 	"net"
 	"net/http"
 	"net/netip"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"papillon/bridge"
+	"papillon/bridge/matrix"
 	"papillon/bridge/media"
 )
 
@@ -41,7 +43,27 @@ func (d *daemon) newMedia(ctx context.Context, c *Config) (*media.Service, error
 	if err := os.MkdirAll(filepath.Clean(o.CacheDir), 0o700); err != nil {
 		return nil, err
 	}
+	if d.matrix != nil {
+		o.Fetchers = map[string]media.Fetcher{
+			matrix.Name: matrixMedia{d.matrix, media.NewDirect(o.AllowPrivate, o.RootCAs)},
+		}
+	}
 	return media.New(o)
+}
+
+// matrixMedia fetches the files of Matrix: from the homeserver as the account they
+// were sent to, or from where it says that they are, as a stranger.
+type matrixMedia struct {
+	network *matrix.Network
+	direct  *media.Direct
+}
+
+// Fetch implements [media.Fetcher].
+func (m matrixMedia) Fetch(ctx context.Context, o media.Offer) (io.ReadCloser, string, int64, error) {
+	elsewhere := func(ctx context.Context, address string) (io.ReadCloser, string, int64, error) {
+		return m.direct.Fetch(ctx, media.Offer{Source: address})
+	}
+	return m.network.Media(ctx, o.Account, o.Source, elsewhere)
 }
 
 // linkBase is what links begin with; empty where none are served.

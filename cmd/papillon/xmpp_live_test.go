@@ -309,20 +309,25 @@ func TestXMPPServerDown(t *testing.T) {
 			}
 			v.bobIs(t, ctx, alice, msnp.Online)
 		}
-		// A restart of Papillon: bob sees her go, and everything is as before.
-		v.bob.Forget()
-		alice.Close()
-		if err := v.stop(); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := v.bob.WaitUnavailable(ctx, v.alice); err != nil {
-			t.Fatal(err)
-		}
-		v.stop = startServe(t, v.config)
-		alice = signIn(t, v.config, v.password)
-		if _, err := v.bob.WaitPresence(ctx, v.alice, "", ""); err != nil {
-			t.Fatal(err)
-		}
-		v.bobIs(t, ctx, alice, msnp.Online)
+		v.restart(t, ctx, alice)
 	})
+}
+
+// restart restarts Papillon: bob sees alice go, and everything is as before.
+func (v *village) restart(t *testing.T, ctx context.Context, alice *msnptest.Client) {
+	t.Helper()
+	v.bob.Forget()
+	alice.Close()
+	if err := v.stop(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := v.bob.WaitUnavailable(ctx, v.alice); err != nil {
+		t.Fatal(err)
+	}
+	v.stop = startServe(t, v.config)
+	alice = signIn(t, v.config, v.password)
+	if _, err := v.bob.WaitPresence(ctx, v.alice, "", ""); err != nil {
+		t.Fatal(err)
+	}
+	v.bobIs(t, ctx, alice, msnp.Online)
 }

@@ -384,3 +384,31 @@ func TestStream(t *testing.T) {
 		}
 	})
 }
+
+// TestAwait: waiting takes nothing away, and an error comes again.
+func TestAwait(t *testing.T) {
+	r := wire.NewReader(iotest.TimeoutReader(iotest.OneByteReader(strings.NewReader("OUT\r\nPNG\r\n"))), wire.Limits{Line: 100})
+	if err := r.Await(); err != nil || r.Buffered() != 1 {
+		t.Fatalf("%d bytes have come (%v), want 1", r.Buffered(), err)
+	}
+	if err := r.Await(); err != nil || r.Buffered() != 1 { // there is something already
+		t.Fatalf("%d bytes have come (%v), want 1", r.Buffered(), err)
+	}
+	if _, err := r.ReadLine(); !errors.Is(err, iotest.ErrTimeout) { // the second read
+		t.Fatalf("the error is %v, want a timeout", err)
+	}
+	for _, want := range []string{"OUT", "PNG"} {
+		if err := r.Await(); err != nil {
+			t.Fatal(err)
+		}
+		if words, err := r.ReadLine(); err != nil || !slices.Equal(words, []string{want}) {
+			t.Fatalf("the line is %q (%v), want %s", words, err, want)
+		}
+	}
+	if err := r.Await(); !errors.Is(err, io.EOF) {
+		t.Errorf("the error is %v, want EOF", err)
+	}
+	if _, err := r.ReadLine(); !errors.Is(err, io.EOF) {
+		t.Errorf("the next error is %v, want EOF", err)
+	}
+}
