@@ -153,6 +153,25 @@ func LoginByToken(ctx context.Context, homeserverURL string, person bridge.Remot
 	}, nil
 }
 
+// CheckStored tries what an identity of [KindLogin] or [KindOwn] is reached by. For
+// commands; the error is one line that says what to do.
+func CheckStored(ctx context.Context, o Options, identity bridge.IdentityRecord) error {
+	if identity.Kind == KindOwn {
+		return CheckOwn(ctx, o, identity.ID)
+	}
+	credentials, err := parseCredentials(identity.Credentials)
+	if err != nil {
+		return fmt.Errorf("%w: link the account again with \"papillon link\"", err)
+	}
+	if credentials.RefreshToken != "" {
+		return nil // its access token may have expired, and trying the other would use it up
+	}
+	if _, err := LoginByToken(ctx, credentials.HomeserverURL, identity.ID, credentials.AccessToken); err != nil {
+		return fmt.Errorf("%w: link the account again with \"papillon link\"", err)
+	}
+	return nil
+}
+
 // SameSession says whether two credentials are of one session of one person, whose
 // end would be that of both. For commands.
 func SameSession(a, b []byte) bool {
