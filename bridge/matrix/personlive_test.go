@@ -399,9 +399,10 @@ func TestPersonKeepsEncryptedRoomsClosed(t *testing.T) {
 	if _, err := alice.other.SendStateEvent(patient(t), room, event.StateEncryption, "", &event.EncryptionEventContent{Algorithm: id.AlgorithmMegolmV1}); err != nil {
 		t.Fatal(err)
 	}
-	alice.says("before the first session", "in the open", bridge.RoomChat(bridge.RemoteID(room)))
+	chat := bridge.RoomChat(bridge.RemoteID(room))
+	alice.says("before the first session", "in confidence", chat)
 	alice.signIn(bridge.Available)
-	alice.says("in a session", "in the open", bridge.Chat{Contact: bridge.RemoteID(bob.UserID)})
+	alice.says("in a session", "in confidence", bridge.Chat{Contact: bridge.RemoteID(bob.UserID)})
 	messages, err := alice.other.Messages(patient(t), room, "", "", mautrix.DirectionBackward, nil, 50)
 	if err != nil {
 		t.Fatal(err)
@@ -410,13 +411,13 @@ func TestPersonKeepsEncryptedRoomsClosed(t *testing.T) {
 	for _, evt := range messages.Chunk {
 		switch evt.Type.Type {
 		case event.EventMessage.Type:
-			t.Errorf("a message went into the room as plain text: %s", evt.ID)
+			t.Errorf("a message went into the room: %s", evt.ID)
 		case event.EventEncrypted.Type:
 			sealed++
 		}
 	}
 	if sealed != 2 {
-		t.Errorf("%d encrypted messages, want 2", sealed)
+		t.Errorf("%d messages are in the room, want 2", sealed)
 	}
 }
 
