@@ -61,6 +61,9 @@ func (n *Network) knownIn(ctx context.Context, room id.RoomID) ([]*account, erro
 // listRooms reads the rooms of every account into the room state, once in the
 // life of an account.
 func (n *Network) listRooms(ctx context.Context) error {
+	if err := n.bot.listRooms(ctx); err != nil {
+		return err
+	}
 	for _, a := range n.open() {
 		a.mu.Lock()
 		listed := a.listed

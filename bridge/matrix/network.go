@@ -117,6 +117,7 @@ type Network struct {
 	http    *http.Client
 	state   *sqlstatestore.SQLStateStore
 	reach   *reach
+	bot     *bot
 	rooms   keyed[id.RoomID] // one event of a room at a time
 	seen    *seenRing
 	origins origins       // of all ghosts
@@ -170,6 +171,7 @@ func New(ctx context.Context, options Options) (*Network, error) {
 	}
 	n.life, n.end = context.WithCancel(context.Background())
 	n.reach = newReach(n)
+	n.bot = newBot(n)
 	return n, nil
 }
 

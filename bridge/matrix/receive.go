@@ -40,21 +40,23 @@ func (n *Network) dispatch(ctx context.Context, evt *event.Event) error {
 	case n.ghosts.owns(evt.Sender):
 		n.origins.note(evt)
 		return nil
-	case evt.Type == event.EventEncrypted:
-		return n.encryptedEvent(ctx, evt)
 	}
 	accounts, err := n.accountsIn(ctx, evt.RoomID)
 	if err != nil {
 		return err
+	}
+	if len(accounts) == 0 {
+		return n.bot.overhear(ctx, evt)
+	}
+	if evt.Type == event.EventEncrypted {
+		return n.encryptedEvent(ctx, evt)
 	}
 	for _, a := range accounts {
 		if err := a.message(ctx, evt); err != nil {
 			return err
 		}
 	}
-	if len(accounts) > 0 {
-		n.origins.note(evt)
-	}
+	n.origins.note(evt)
 	return nil
 }
 
@@ -91,6 +93,9 @@ func (n *Network) member(ctx context.Context, evt *event.Event) error {
 	}
 	if err := n.keepMember(ctx, evt.RoomID, target, content); err != nil {
 		return err
+	}
+	if target == n.bot.user {
+		return n.bot.member(ctx, evt)
 	}
 	if n.ghosts.owns(target) {
 		return n.ghostMember(ctx, target, evt)
