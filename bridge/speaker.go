@@ -49,12 +49,20 @@ func (c *conversation) room(owner Handle, network string) *remote {
 	return nil
 }
 
-// unseatSpeaker takes somebody out who has left the room.
+// unseatSpeaker takes somebody out who has left the room: one who came by speaking, or
+// one of the people for whom the room was made.
 func (c *conversation) unseatSpeaker(h Handle) {
 	c.mu.Lock()
-	p, _ := c.find(h).(*speaker)
+	p := c.find(h)
+	gone := false
+	switch who := p.(type) {
+	case *speaker:
+		gone = true
+	case *remote:
+		gone = c.partyOf(who) != nil
+	}
 	c.mu.Unlock()
-	if p != nil {
+	if gone {
 		c.leave(p)
 	}
 }

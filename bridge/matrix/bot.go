@@ -97,6 +97,23 @@ func (b *bot) ensureReady(ctx context.Context) error {
 	return nil
 }
 
+// appear makes the bot, so that people find it, whenever the homeserver has come up: it
+// may have another database. It does not block.
+func (b *bot) appear() {
+	b.mu.Lock()
+	b.ready = false
+	attended := b.desk != nil
+	b.mu.Unlock()
+	if !attended {
+		return
+	}
+	go func() {
+		if err := b.ensureReady(b.network.life); err != nil {
+			b.network.log.Debug().Err(err).Msg("The bot is made later")
+		}
+	}()
+}
+
 // listRooms reads the bot's rooms into the room state, once in its life.
 func (b *bot) listRooms(ctx context.Context) error {
 	b.mu.Lock()

@@ -123,6 +123,9 @@ func (r *reach) set(state bridge.ConnectionChanged) {
 	} else {
 		r.network.log.Warn().Str("homeserver", r.network.options.HomeserverURL).Msg(state.Reason)
 	}
+	if state.Up {
+		r.network.bot.appear()
+	}
 	for _, a := range r.network.open() {
 		a.connectionChanged(state)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -87,6 +88,10 @@ func TestSignUpOverMatrix(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(client.Close)
+	// What was said before the first look at the account is no news.
+	if !slices.ContainsFunc(client.Properties().Lists[msnp.Forward], func(m msnp.Member) bool { return string(m.Handle) == bobHandle }) {
+		listed(t, ctx, client, msnp.Forward, bobHandle)
+	}
 	if _, err := tw.bob.Say(ctx, chat, "hello carol"); err != nil {
 		t.Fatal(err)
 	}
@@ -139,5 +144,68 @@ func (tw *town) livesInRooms(t *testing.T, ctx context.Context, client *msnptest
 		if got := helperAsked(t, ctx, helper, step.words); !strings.Contains(got, step.want) {
 			t.Errorf("%s says %q, want %q in it", step.words, got, step.want)
 		}
+	}
+}
+
+// TestGroupOverMatrix: alice calls two people of Matrix into one window, which is a
+// private room to them; who leaves it leaves the window.
+func TestGroupOverMatrix(t *testing.T) {
+	tw := newTown(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	dave, err := tw.homeserver.CreateUser(ctx, "dave")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(dave.Close)
+	stop := startServe(t, tw.config)
+	t.Cleanup(func() {
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	alice := signIn(t, tw.config, tw.password)
+	for _, handle := range []string{bobHandle, "dave@" + matrixtest.Domain} {
+		if _, err := alice.Add(ctx, msnp.Forward, handle, handle); err != nil {
+			t.Fatal(err)
+		}
+	}
+	window, err := alice.Chat(ctx, bobHandle)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := window.Call(ctx, "dave@"+matrixtest.Domain); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := window.SendText(ctx, "hello both", msnptest.Acknowledged); err != nil {
+		t.Fatal(err)
+	}
+	var room id.RoomID
+	for _, p := range []*matrixtest.Person{tw.bob, dave} {
+		invite, err := p.WaitInvite(ctx, ghost)
+		if err == nil {
+			room, err = invite.RoomID, p.Join(ctx, invite.RoomID)
+		}
+		if err == nil {
+			_, err = p.WaitText(ctx, ghost, "hello both")
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, p := range []*matrixtest.Person{dave, tw.bob} {
+		if _, err := p.Say(ctx, room, "hello from "+p.UserID.Localpart()); err != nil {
+			t.Fatal(err)
+		}
+		m, err := msnptest.WaitFor[msnptest.MessageArrived](ctx, window, nil)
+		if err != nil || m.Message.Text() != "hello from "+p.UserID.Localpart() || string(m.From.Handle) != p.UserID.Localpart()+"@"+matrixtest.Domain {
+			t.Fatalf("got %+v, %v", m, err)
+		}
+	}
+	if _, err := dave.LeaveRoom(ctx, room); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := msnptest.WaitFor(ctx, window, func(l msnptest.Left) bool { return string(l.Who) == "dave@"+matrixtest.Domain }); err != nil {
+		t.Fatal(err)
 	}
 }
