@@ -161,7 +161,7 @@ func (g *Gateway) accountChanged(ctx context.Context, c AccountChange) {
 		return
 	}
 	if c.Kind == AccountRemoved {
-		g.closeLinks(c.Handle, func(*link) bool { return false })
+		g.adopt(c.Handle, g.closeLinks(c.Handle, func(*link) bool { return false }))
 		g.forgetAccount(ctx, c.Handle)
 		return
 	}
@@ -176,7 +176,7 @@ func (g *Gateway) accountChanged(ctx context.Context, c AccountChange) {
 func (g *Gateway) reopenLinks(ctx context.Context, h Handle) error {
 	account, err := g.Storage.Account(ctx, h)
 	if errors.Is(err, ErrNoAccount) {
-		g.closeLinks(h, func(*link) bool { return false })
+		g.adopt(h, g.closeLinks(h, func(*link) bool { return false }))
 		return nil // removed since; that change comes next
 	}
 	if err != nil {
@@ -186,8 +186,21 @@ func (g *Gateway) reopenLinks(ctx context.Context, h Handle) error {
 	if err != nil {
 		return err
 	}
-	g.closeLinks(h, func(l *link) bool { return l.login.same(loginOf(account, l.network.Name(), identities)) })
-	return g.openLinks(ctx, account)
+	orphans := g.closeLinks(h, func(l *link) bool { return l.login.same(loginOf(account, l.network.Name(), identities)) })
+	err = g.openLinks(ctx, account)
+	g.adopt(h, orphans)
+	return err
+}
+
+// adopt sees to it that whoever waits for an order of an identity that was closed is
+// told what becomes of it: by the next identity, if the order is still stored; else it
+// will not be carried out.
+func (g *Gateway) adopt(h Handle, orphans []*pendingOrder) {
+	for _, p := range orphans {
+		if l := g.linkOf(h, p.Network); l == nil || !l.outbox.adopt(p) {
+			p.done(errIdentityClosed)
+		}
+	}
 }
 
 // forgetAccount takes a removed account off the RL of those who are signed in;
@@ -339,8 +352,9 @@ func (g *Gateway) openLink(ctx context.Context, n Network, login Login) error {
 	return nil
 }
 
-// closeLinks closes an account's identities, but for those to keep.
-func (g *Gateway) closeLinks(h Handle, keep func(*link) bool) {
+// closeLinks closes an account's identities, but for those to keep, and returns the
+// orders whose outcome somebody waits for.
+func (g *Gateway) closeLinks(h Handle, keep func(*link) bool) (orphans []*pendingOrder) {
 	g.mu.Lock()
 	var links, kept []*link
 	for _, l := range g.links[h] {
@@ -367,7 +381,9 @@ func (g *Gateway) closeLinks(h Handle, keep func(*link) bool) {
 		}
 		// What the next identity finds in the store must not be under way here.
 		l.outbox.running.Wait()
+		orphans = append(orphans, l.outbox.orphans()...)
 	}
+	return orphans
 }
 
 // linksOf returns an account's open identities.

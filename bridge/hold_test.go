@@ -74,3 +74,21 @@ func TestRosterDoesNotUndoAName(t *testing.T) {
 		a.session.Close()
 	}, fake.Social())
 }
+
+// An order to unfollow waits its five seconds in the next process, too.
+func TestUnfollowWaitsOverARestart(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.net.SetRoster(alice, entry("bob@fake.test", "Bob", true))
+		a := open(t, w.g, alice, msnp.Online)
+		a.properties()
+		must(t, a.session.RemoveContact(t.Context(), msnp.Forward, "bob@fake.test", func(msnp.ListChange) {}))
+		a.session.Close()
+		stopGateway(t, w.g)
+		w.g = startGateway(t, w.db, nil, w.net)
+		<-time.After(time.Second)
+		if slices.ContainsFunc(w.net.Calls(), func(c fake.Call) bool { return c.Method == fake.Unfollow }) {
+			t.Error("the network was told to unfollow at once")
+		}
+		w.called(fake.Unfollow, func(c fake.Call) bool { return c.ID == "bob@fake.test" })
+	}, fake.Social())
+}

@@ -42,8 +42,9 @@ type outbox struct {
 
 	running sync.WaitGroup // the worker
 
-	adding sync.WaitGroup // orders on their way into the store and the queue
-	closed bool           // no more are taken; guarded by mu
+	adding  sync.WaitGroup     // orders on their way into the store and the queue
+	closed  bool               // no more are taken; guarded by mu
+	abandon context.CancelFunc // gives up the order under way; nil if there is none; guarded by mu
 }
 
 // errIdentityClosed is why an order is not taken.
@@ -82,7 +83,9 @@ func (o *outbox) load(ctx context.Context) error {
 		return fmt.Errorf("read outbox: %w", err)
 	}
 	for _, e := range left {
-		o.enqueue(&pendingOrder{OutboxEntry: e})
+		p := &pendingOrder{OutboxEntry: e}
+		p.holdBack()
+		o.enqueue(p)
 	}
 	return nil
 }
@@ -110,12 +113,17 @@ func (o *outbox) add(ctx context.Context, order Order, done func(error)) error {
 	}
 	e.ID = id
 	p := &pendingOrder{OutboxEntry: e, done: done}
-	if order.Kind == OrderUnfollow {
-		p.hold = e.Created.Add(unfollowHold)
-		p.after = p.hold
-	}
+	p.holdBack()
 	o.enqueue(p)
 	return nil
+}
+
+// holdBack sets how long an order to unfollow waits.
+func (p *pendingOrder) holdBack() {
+	if p.Order.Kind == OrderUnfollow {
+		p.hold = p.Created.Add(unfollowHold)
+		p.after = p.hold
+	}
 }
 
 // takeBack drops orders to unfollow a contact that were not tried yet, and says
@@ -209,13 +217,42 @@ func (o *outbox) waiting() int {
 
 // close is stop for an identity that another may follow: when it returns every
 // order that was taken is stored, for the next identity to find, and none is taken
-// any more. It waits for storage.
+// any more; the one under way is given up. It waits for storage.
 func (o *outbox) close() {
 	o.stop()
 	o.mu.Lock()
 	o.closed = true
+	if o.abandon != nil {
+		o.abandon()
+	}
 	o.mu.Unlock()
 	o.adding.Wait()
+}
+
+// orphans returns the orders of a closed outbox whose outcome somebody waits for. The
+// worker must have ended.
+func (o *outbox) orphans() (left []*pendingOrder) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, p := range o.queue {
+		if p.done != nil && !p.executed {
+			left = append(left, p)
+		}
+	}
+	return left
+}
+
+// adopt has whoever waits for an order of an earlier identity be told by this one, and
+// says whether the order is here.
+func (o *outbox) adopt(orphan *pendingOrder) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	i := slices.IndexFunc(o.queue, func(p *pendingOrder) bool { return p.ID == orphan.ID && !p.executed })
+	if i < 0 {
+		return false
+	}
+	o.queue[i].done = orphan.done
+	return true
 }
 
 // work carries out orders until none is left.
@@ -285,9 +322,10 @@ func (o *outbox) attempt(ctx context.Context, p *pendingOrder) {
 		}
 		o.mu.Lock()
 		p.executed = true
+		done := p.done
 		o.mu.Unlock()
-		if p.done != nil {
-			p.done(err)
+		if done != nil {
+			done(err)
 		}
 	}
 	if err := o.link.gateway.Storage.OutboxDone(ctx, p.ID); err != nil {
@@ -301,6 +339,13 @@ func (o *outbox) attempt(ctx context.Context, p *pendingOrder) {
 func (o *outbox) execute(ctx context.Context, p *pendingOrder) error {
 	ctx, cancel := context.WithTimeout(ctx, orderTimeout)
 	defer cancel()
+	o.mu.Lock()
+	if o.closed {
+		o.mu.Unlock()
+		return errIdentityClosed
+	}
+	o.abandon = cancel
+	o.mu.Unlock()
 	account, id := o.link.account, p.Order.Chat.Contact
 	switch p.Order.Kind {
 	case OrderSend:

@@ -90,3 +90,50 @@ func TestMessageWhileTheIdentityChanges(t *testing.T) {
 		must(t, errors.Join(db.Close(), net.Close()))
 	})
 }
+
+// Whoever waits for a message when the identity changes is told by the next one; when
+// there is none any more, that it will not be sent.
+func TestMessageOutlivesTheIdentity(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		db := openStore(t, t.TempDir(), alice)
+		net := fake.New("one")
+		net.Person("bob@fake.test", "Bob")
+		g := startGateway(t, db, nil, net)
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- g.Run(ctx) }()
+		a := open(t, g, alice, msnp.Online)
+		must(t, a.add(msnp.Forward, "bob@fake.test"))
+		b, err := a.chat("bob@fake.test")
+		must(t, err)
+		release := net.HoldSends()
+		b.say("first")
+		<-time.After(time.Second)
+		began := time.Now()
+		must(t, db.SetIdentity(t.Context(), bridge.IdentityRecord{Account: alice, Network: "one", Kind: "login", ID: "alice@elsewhere.test"}))
+		w := func() bool {
+			s, ok := net.Account(alice)
+			return ok && s.ID == "alice@elsewhere.test"
+		}
+		for !w() {
+			<-time.After(100 * time.Millisecond)
+		}
+		if waited := time.Since(began); waited > 20*time.Second {
+			t.Errorf("an order that hangs held up the new identity for %v", waited)
+		}
+		release()
+		a.sees("ACK first")
+		must(t, net.Down("cut off"))
+		b.say("second")
+		<-time.After(time.Second)
+		must(t, db.RemoveIdentity(t.Context(), alice, "one"))
+		a.sees("NAK second")
+		a.session.Close()
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		stopGateway(t, g)
+		must(t, errors.Join(db.Close(), net.Close()))
+	})
+}

@@ -83,7 +83,36 @@ func (l *link) rosterReceived(ctx context.Context, e RosterReceived) error {
 			return err
 		}
 	}
-	return l.apply(ctx, u, l.gone(u, there))
+	gone, err := l.goneReverse(ctx, u, there)
+	if err != nil {
+		return err
+	}
+	return l.apply(ctx, u, append(l.gone(u, there), gone...))
+}
+
+// goneReverse are the entries on RL of people whom the network's list does not have at
+// all any more: they do not see the user. Those who have only asked are not on that list
+// yet, and stay.
+func (l *link) goneReverse(ctx context.Context, u *user, there map[RemoteID]bool) (listings []listing, err error) {
+	var answered []Handle
+	u.owner.do(func() {
+		for _, m := range u.lists[msnp.Reverse].members() {
+			if u.lists[msnp.Allow].has(m.Handle) {
+				answered = append(answered, m.Handle)
+			}
+		}
+	})
+	for _, h := range answered {
+		contact, known, err := l.gateway.Storage.ContactByHandle(ctx, h)
+		if err != nil {
+			return nil, err
+		}
+		_, listed := there[contact.ID]
+		if known && !listed && contact.Network == l.network.Name() && !contact.Room && !l.outbox.has(OrderFollow, contact.ID) {
+			listings = append(listings, listing{list: msnp.Reverse, contact: contact})
+		}
+	}
+	return listings, nil
 }
 
 // gone are the entries on FL that the network does not have any more.

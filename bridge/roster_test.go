@@ -147,3 +147,21 @@ func TestHugeRosterIsCutAtTheLimit(t *testing.T) {
 		a.session.Close()
 	}, fake.Social())
 }
+
+// Who was taken off the network's list while the user was away does not stay on RL; who
+// has only asked does.
+func TestRosterForgetsWhoDoesNotSeeTheUser(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.net.SetRoster(alice, entry("bob@fake.test", "Bob", true))
+		a := open(t, w.g, alice, msnp.Online)
+		wantList(t, a.properties(), msnp.Reverse, "bob@fake.test=Bob")
+		a.session.Close()
+		dave := w.net.Person("dave@fake.test", "Dave")
+		must(t, dave.Request(alice, "hello"))
+		w.net.SetRoster(alice)
+		a = open(t, w.g, alice, msnp.Online)
+		wantList(t, a.properties(), msnp.Reverse, "dave@fake.test=Dave")
+		wantList(t, a.properties(), msnp.Forward)
+		a.session.Close()
+	}, fake.Social())
+}

@@ -29,7 +29,7 @@ func (a *account) said(ctx context.Context, evt *event.Event, own bool) (m bridg
 }
 
 // encoded makes the content of a message for a room.
-func (a *account) encoded(_ context.Context, _ id.RoomID, message bridge.Outgoing) (*event.Content, error) {
+func (a *account) encoded(ctx context.Context, room id.RoomID, message bridge.Outgoing) (*event.Content, error) {
 	return content.Encode(message), nil
 }
 

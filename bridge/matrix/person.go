@@ -26,6 +26,8 @@ type person struct {
 	knowsIt atomic.Bool // the homeserver knows the presence "busy"
 
 	book    book
+	loading sync.Mutex // held while the book is read from storage
+	loaded  bool       // it was, once
 	listing sync.Mutex // held while the list of direct chats is changed
 
 	condition sync.Mutex
@@ -83,8 +85,20 @@ func (n *Network) openPerson(login bridge.Login, client *mautrix.Client, way way
 // opened implements [nature].
 func (p *person) opened() {}
 
-// prepare implements [nature]. The account is there; it may be out of use.
-func (p *person) prepare(context.Context) error { return p.broken() }
+// prepare implements [nature]. The account is there, but may be out of use. What is
+// known of it is read for what is done without a session.
+func (p *person) prepare(ctx context.Context) error {
+	if err := p.broken(); err != nil {
+		return err
+	}
+	p.loading.Lock()
+	defer p.loading.Unlock()
+	if p.loaded {
+		return nil
+	}
+	_, err := p.load(ctx)
+	return err
+}
 
 // broken returns why the account cannot be used; nil if it can.
 func (p *person) broken() error {

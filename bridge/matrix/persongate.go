@@ -110,6 +110,9 @@ func (p *person) requests(contact bridge.RemoteID) map[id.RoomID]invite {
 
 // Allow implements [bridge.Gatekeeper].
 func (p *person) Allow(ctx context.Context, contact bridge.RemoteID) error {
+	if err := p.ensureReady(ctx); err != nil {
+		return fmt.Errorf("allow %s: %w", contact, err)
+	}
 	if !isRoom(contact) {
 		if err := p.setIgnored(ctx, userOf(contact), false); err != nil {
 			return fmt.Errorf("allow %s: %w", contact, err)
@@ -148,6 +151,9 @@ func (p *person) comeIn(ctx context.Context, room id.RoomID, pending invite) err
 // Block implements [bridge.Gatekeeper]. Whom the person ignores is kept out by the
 // homeserver, so that no room is left.
 func (p *person) Block(ctx context.Context, contact bridge.RemoteID) error {
+	if err := p.ensureReady(ctx); err != nil {
+		return fmt.Errorf("block %s: %w", contact, err)
+	}
 	for room := range p.requests(contact) {
 		if err := p.decline(ctx, room); err != nil {
 			return fmt.Errorf("block %s: %w", contact, err)

@@ -388,3 +388,71 @@ func TestPersonEchoes(t *testing.T) {
 		t.Errorf("%d messages were not known as echoes", n)
 	}
 }
+
+// TestPersonKeepsEncryptedRoomsClosed: no plain text goes into an encrypted room, also
+// when nothing is known of the room.
+func TestPersonKeepsEncryptedRoomsClosed(t *testing.T) {
+	g := shared.gateway(t)
+	bob := shared.person(t, "bob")
+	alice := g.link(KindLogin, "alice")
+	room := alice.chatting(bob)
+	if _, err := alice.other.SendStateEvent(patient(t), room, event.StateEncryption, "", &event.EncryptionEventContent{Algorithm: id.AlgorithmMegolmV1}); err != nil {
+		t.Fatal(err)
+	}
+	chat := bridge.RoomChat(bridge.RemoteID(room))
+	alice.says("before the first session", "in confidence", chat)
+	alice.signIn(bridge.Available)
+	alice.says("in a session", "in confidence", bridge.Chat{Contact: bridge.RemoteID(bob.UserID)})
+	messages, err := alice.other.Messages(patient(t), room, "", "", mautrix.DirectionBackward, nil, 50)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed := 0
+	for _, evt := range messages.Chunk {
+		switch evt.Type.Type {
+		case event.EventMessage.Type:
+			t.Errorf("a message went into the room: %s", evt.ID)
+		case event.EventEncrypted.Type:
+			sealed++
+		}
+	}
+	if sealed != 2 {
+		t.Errorf("%d messages are in the room, want 2", sealed)
+	}
+}
+
+// TestPersonAnswersWithoutASession: orders that were left over are carried out by a
+// process that has not seen the user sign in.
+func TestPersonAnswersWithoutASession(t *testing.T) {
+	memory, chats := newMemory(), newMemoryChats()
+	keep := func(o *Options) { o.Memory, o.Chats = memory, chats }
+	g := shared.gateway(t, keep)
+	bob, carol := shared.person(t, "bob"), shared.person(t, "carol")
+	alice := g.link(KindLogin, "alice")
+	room := alice.chatting(bob)
+	alice.signIn(bridge.Available)
+	invited, err := carol.CreateDM(patient(t), alice.other.UserID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	await(alice.user, "carol's request", func(e bridge.ContactRequested) bool { return true })
+	alice.shows(bridge.Offline)
+	if err := alice.person.Close(); err != nil {
+		t.Fatal(err)
+	}
+	again := shared.gateway(t, keep).openOwn(alice.login, alice.other)
+	if err := again.person.Block(patient(t), bridge.RemoteID(carol.UserID)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := carol.WaitMember(patient(t), invited, alice.other.UserID, event.MembershipLeave); err != nil {
+		t.Fatal(err)
+	}
+	again.says("left-over", "left over", bridge.Chat{Contact: bridge.RemoteID(bob.UserID)})
+	evt, err := bob.WaitText(patient(t), alice.other.UserID, "left over")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if evt.RoomID != room {
+		t.Errorf("it went to %s, want %s", evt.RoomID, room)
+	}
+}

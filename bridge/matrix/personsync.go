@@ -105,6 +105,10 @@ func (p *person) sync(ctx context.Context, s *session) {
 			return
 		}
 		s.syncing.Store(false)
+		if tokenRefused(err) && !turn.relogged && p.dropDevice() {
+			turn.relogged = true
+			continue
+		}
 		if reason := p.refusal(err); reason != "" {
 			p.outOfUse(reason)
 			arrival.fail(err)
@@ -124,16 +128,17 @@ func (p *person) sync(ctx context.Context, s *session) {
 // turn is the sync of one session.
 type turn struct {
 	*person
-	session *session
-	arrival *arrival
-	filter  string
-	at      position
-	began   bool     // at is read from storage
-	greeted bool     // a poll has been answered in this session
-	lost    bool     // the homeserver does not know the position: at.At counts
-	unnamed bool     // a new room is not told yet, because its name may follow
-	changed *changes // by the poll in hand
-	unsaved *changes // and before, not stored yet
+	session  *session
+	arrival  *arrival
+	filter   string
+	at       position
+	began    bool     // at is read from storage
+	greeted  bool     // a poll has been answered in this session
+	lost     bool     // the homeserver does not know the position: at.At counts
+	relogged bool     // its device was ended from elsewhere, and made anew
+	unnamed  bool     // a new room is not told yet, because its name may follow
+	changed  *changes // by the poll in hand
+	unsaved  *changes // and before, not stored yet
 	// roster and blocked are what was reported last; nil before.
 	roster  map[bridge.RemoteID]bridge.RosterEntry
 	blocked map[bridge.RemoteID]bool
@@ -142,11 +147,9 @@ type turn struct {
 // once makes one poll and deals with all it brings.
 func (t *turn) once(ctx context.Context) error {
 	if !t.began {
-		at, err := t.load(ctx)
-		if err != nil {
+		if err := t.start(ctx); err != nil {
 			return err
 		}
-		t.at, t.began = at, true
 	}
 	if err := t.learn(ctx); err != nil {
 		return err
@@ -163,7 +166,7 @@ func (t *turn) once(ctx context.Context) error {
 		request.Timeout = int(t.network.options.SyncTimeout.Milliseconds())
 	}
 	resp, err := t.poll(ctx, t.session, request, limit)
-	if status, _ := response(err); status == http.StatusBadRequest && t.at.Since != "" {
+	if status, _ := response(err); status == http.StatusBadRequest && t.at.Since != "" && !errors.Is(err, mautrix.ErrFailedToRefreshToken) {
 		t.log.Warn().Msg("The homeserver no longer knows how far the account was read; going by the time")
 		t.at.Since, t.lost = "", true
 		return err
@@ -184,6 +187,17 @@ func (t *turn) once(ctx context.Context) error {
 	if time.Since(t.at.flush) > flushAfter {
 		return t.store(ctx)
 	}
+	return nil
+}
+
+// start reads what was remembered when the last session ended.
+func (t *turn) start(ctx context.Context) (err error) {
+	t.loading.Lock()
+	defer t.loading.Unlock()
+	if t.at, err = t.load(ctx); err != nil {
+		return err
+	}
+	t.began = true
 	return nil
 }
 
@@ -234,7 +248,8 @@ func (p *person) remember(ctx context.Context, key, value string) error {
 	return nil
 }
 
-// load reads what is remembered. Something unreadable counts as nothing.
+// load reads what is remembered. Something unreadable counts as nothing. The caller
+// holds loading.
 func (p *person) load(ctx context.Context) (at position, err error) {
 	all, err := p.network.options.Memory.RecallAll(ctx, p.owner, Name, "")
 	if err != nil {
@@ -272,6 +287,7 @@ func (p *person) load(ctx context.Context) (at position, err error) {
 			p.keep(id.RoomID(name), kept)
 		}
 	}
+	p.loaded = true
 	return at, nil
 }
 
@@ -311,6 +327,8 @@ func (p *person) report(state bridge.ConnectionChanged) {
 func (p *person) refusal(err error) string {
 	status, code := response(err)
 	switch {
+	case errors.Is(err, mautrix.ErrFailedToRefreshToken) && status >= 400 && status < 500 && status != http.StatusTooManyRequests:
+		return p.way.refusal(mautrix.MUnknownToken.ErrCode)
 	case status != http.StatusUnauthorized && status != http.StatusForbidden:
 		return ""
 	case code == "M_USER_DEACTIVATED":
