@@ -26,12 +26,11 @@ func (l *link) messageReceived(ctx context.Context, e MessageReceived) error {
 	if err != nil {
 		return err
 	}
-	if e.Own && !l.isOpen(m.contact.Handle) {
-		return nil
-	}
-	shown, err := l.word(ctx, &m)
-	if err != nil {
-		return err
+	shown := false
+	if !e.Own || l.isOpen(m.contact.Handle) {
+		if shown, err = l.word(ctx, &m); err != nil {
+			return err
+		}
 	}
 	id, fresh, err := l.gateway.Storage.InboxAdd(ctx, m.entry)
 	if err != nil {
@@ -40,7 +39,7 @@ func (l *link) messageReceived(ctx context.Context, e MessageReceived) error {
 	if !fresh {
 		return nil
 	}
-	if !shown { // stored for its id; nothing of it is to be seen
+	if !shown { // stored for its id, and for who refers to it later; nothing of it is to be seen
 		l.gateway.reaper.done(id)
 		return nil
 	}

@@ -196,7 +196,11 @@ func (s *session) readFrom(ctx context.Context, at position) error {
 		if complete || len(results) == 0 {
 			return nil
 		}
-		q.after = results[len(results)-1].id
+		last := results[len(results)-1].id
+		if last == "" || last == q.after {
+			return errors.New("read the archive: the server gives the same page again and again")
+		}
+		q.after = last
 	}
 }
 
