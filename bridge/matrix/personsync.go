@@ -232,6 +232,7 @@ func (t *turn) finish(ctx context.Context) {
 
 // The keys of what is remembered for a person.
 const (
+	memorySelf     = "self"
 	memoryPosition = "position"
 	memoryDirect   = "direct"
 	memoryIgnored  = "ignored"
@@ -248,12 +249,38 @@ func (p *person) remember(ctx context.Context, key, value string) error {
 	return nil
 }
 
+// nameEnd ends a name that is remembered: an empty value would be forgotten.
+const nameEnd = "."
+
+// disown forgets what was remembered for somebody else: an account that is linked
+// anew while its user is signed in may store its position after all was forgotten.
+func (p *person) disown(ctx context.Context, all map[string]string) (left map[string]string, err error) {
+	left = make(map[string]string)
+	for key, text := range all {
+		kind, _, _ := strings.Cut(key, "/")
+		switch kind {
+		case memoryPosition, memoryDirect, memoryIgnored, "room", "follow", "unlisted", "invite":
+			if err := p.remember(ctx, key, ""); err != nil {
+				return nil, err
+			}
+		default:
+			left[key] = text
+		}
+	}
+	return left, p.remember(ctx, memorySelf, string(p.user))
+}
+
 // load reads what is remembered. Something unreadable counts as nothing. The caller
 // holds loading.
 func (p *person) load(ctx context.Context) (at position, err error) {
 	all, err := p.network.options.Memory.RecallAll(ctx, p.owner, Name, "")
 	if err != nil {
 		return at, fmt.Errorf("recall what is known of %s: %w", p.user, err)
+	}
+	if all[memorySelf] != string(p.user) {
+		if all, err = p.disown(ctx, all); err != nil {
+			return at, err
+		}
 	}
 	read := func(text string, into any) {
 		if err := json.Unmarshal([]byte(text), into); text != "" && err != nil {
@@ -278,7 +305,7 @@ func (p *person) load(ctx context.Context) (at position, err error) {
 			read(text, f)
 			b.rooms[id.RoomID(name)] = f
 		} else if name, ok := strings.CutPrefix(key, memoryFollow); ok {
-			b.follows[id.UserID(name)] = strings.TrimSpace(text)
+			b.follows[id.UserID(name)] = strings.TrimSuffix(text, nameEnd)
 		} else if name, ok := strings.CutPrefix(key, memoryUnlisted); ok {
 			b.unlisted[id.UserID(name)] = true
 		} else if name, ok := strings.CutPrefix(key, memoryInvite); ok {
