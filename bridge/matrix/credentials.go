@@ -206,6 +206,38 @@ func Logout(ctx context.Context, raw []byte) error {
 	return nil
 }
 
+// MemoryDevice is the key under which [bridge.Memory] has the device that the gateway
+// made for an account of [KindOwn], for [LogoutOwn].
+const MemoryDevice = memoryDevice
+
+// LogoutOwn ends the session that the gateway made for a person's own account, so that
+// it does not stay in the person's list. For commands.
+func LogoutOwn(ctx context.Context, o Options, person bridge.RemoteID, device string) error {
+	if device == "" || o.Puppets == nil {
+		return nil
+	}
+	client, err := loginClient(ctx, o.HomeserverURL, person)
+	if err != nil {
+		return err
+	}
+	ctx = mautrix.WithMaxRetries(ctx, 0)
+	client.AccessToken = o.Puppets.AppToken
+	// Only the session itself may end itself without the person's password; to log
+	// in as it again is the way to its token.
+	resp, err := client.Login(ctx, &mautrix.ReqLogin{
+		Type: mautrix.AuthTypeAppservice, Identifier: mautrix.UserIdentifier{Type: mautrix.IdentifierTypeUser, User: string(person)},
+		DeviceID: id.DeviceID(device),
+	})
+	if err != nil {
+		return explain(err)
+	}
+	client.UserID, client.AccessToken = resp.UserID, resp.AccessToken
+	if _, err := client.Logout(ctx); err != nil {
+		return explain(err)
+	}
+	return nil
+}
+
 // loginClient makes a client for a command.
 func loginClient(ctx context.Context, homeserverURL string, person bridge.RemoteID) (*mautrix.Client, error) {
 	if homeserverURL == "" {

@@ -220,7 +220,7 @@ func TestPersonsPollsFail(t *testing.T) {
 		{"deactivated", 403, `{"errcode":"M_USER_DEACTIVATED","error":"no"}`, [2]int{1, 1}, "was deactivated"},
 		{"not in the namespace", 403, `{"errcode":"M_FORBIDDEN","error":"no"}`, [2]int{1, 1}, "does not let this gateway act"},
 		{"forbidden by a proxy", 403, "<html>", [2]int{4, 12}, ""},
-		{"registration not loaded", 401, `{"errcode":"M_UNKNOWN_TOKEN","error":"no"}`, [2]int{1, 1}, "second registration"},
+		{"registration not loaded", 401, `{"errcode":"M_UNKNOWN_TOKEN","error":"no"}`, [2]int{2, 2}, "second registration"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -33,6 +33,9 @@ const (
 	// settleTime is how long a room that is being made may take to get its name,
 	// by which it is called for ever.
 	settleTime = time.Second
+	// secondLook is how long after a token was refused it is tried again: the
+	// account may have been unlinked, and be closed by then.
+	secondLook = 3 * time.Second
 	// downAfter is how many polls must fail before the homeserver counts as
 	// being away: a restart should not frighten anybody.
 	downAfter = 2
@@ -105,6 +108,12 @@ func (p *person) sync(ctx context.Context, s *session) {
 			return
 		}
 		s.syncing.Store(false)
+		if tokenRefused(err) && !turn.doubted {
+			if turn.doubted = true; !wait(ctx, secondLook, nil) {
+				return
+			}
+			continue
+		}
 		if tokenRefused(err) && !turn.relogged && p.dropDevice() {
 			turn.relogged = true
 			continue
@@ -135,6 +144,7 @@ type turn struct {
 	began    bool     // at is read from storage
 	greeted  bool     // a poll has been answered in this session
 	lost     bool     // the homeserver does not know the position: at.At counts
+	doubted  bool     // its token was refused once
 	relogged bool     // its device was ended from elsewhere, and made anew
 	unnamed  bool     // a new room is not told yet, because its name may follow
 	changed  *changes // by the poll in hand

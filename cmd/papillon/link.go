@@ -59,14 +59,14 @@ func (cmd linkCmd) Run(io *streams) error {
 		if err := link(cmd, c, io, &id); err != nil {
 			return err
 		}
-		before, err := db.Identities(ctx, h)
+		before, err := sessionsOf(ctx, db, h)
 		if err != nil {
 			return err
 		}
 		if err := db.SetIdentity(ctx, id); err != nil {
 			return err
 		}
-		if err := endSessions(ctx, io, before, id); err != nil {
+		if err := endSessions(ctx, c, io, before, id); err != nil {
 			return err
 		}
 		what := string(id.ID)
@@ -176,7 +176,7 @@ func (cmd unlinkCmd) Run(io *streams) error {
 		if err != nil {
 			return err
 		}
-		identities, err := db.Identities(ctx, h)
+		sessions, err := sessionsOf(ctx, db, h)
 		if err != nil {
 			return accountError(h, err)
 		}
@@ -187,7 +187,7 @@ func (cmd unlinkCmd) Run(io *streams) error {
 		if err != nil {
 			return accountError(h, err)
 		}
-		if err := endSessions(ctx, io, identities, bridge.IdentityRecord{Network: cmd.Network}); err != nil {
+		if err := endSessions(ctx, c, io, sessions, bridge.IdentityRecord{Network: cmd.Network}); err != nil {
 			return err
 		}
 		_, err = fmt.Fprintf(io.out, "%s is not linked to %s any more. Its messages that waited to be sent there are gone.\n", h, cmd.Network)

@@ -9,6 +9,7 @@ import (
 
 	"papillon/bridge"
 	"papillon/bridge/matrix"
+	"papillon/store"
 )
 
 // newMatrix makes the network of Matrix. It is there even without a homeserver:
@@ -140,22 +141,65 @@ func matrixPerson(typed string) (bridge.RemoteID, error) {
 	return person, nil
 }
 
-// endSessions logs out what another identity has taken the place of. That it cannot
-// is worth a line, and no reason to keep the old identity.
-func endSessions(ctx context.Context, io *streams, before []bridge.IdentityRecord, now bridge.IdentityRecord) error {
-	for _, id := range before {
-		if id.Network != now.Network || id.Network != matrix.Name || id.Kind != matrix.KindLogin || matrix.SameSession(id.Credentials, now.Credentials) {
+// matrixSession is an identity on Matrix, with what it takes to end its session there.
+type matrixSession struct {
+	bridge.IdentityRecord
+	device string // of an account of one's own here
+}
+
+// sessionsOf finds the Matrix sessions of an account, before anything is forgotten.
+func sessionsOf(ctx context.Context, db *store.Store, h bridge.Handle) (sessions []matrixSession, err error) {
+	identities, err := db.Identities(ctx, h)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range identities {
+		if id.Network != matrix.Name {
 			continue
 		}
-		ctx, cancel := context.WithTimeout(ctx, linkTimeout)
-		err := matrix.Logout(ctx, id.Credentials)
-		cancel()
+		session := matrixSession{IdentityRecord: id}
+		if id.Kind == matrix.KindOwn {
+			if session.device, err = db.Recall(ctx, h, matrix.Name, matrix.MemoryDevice); err != nil {
+				return nil, err
+			}
+		}
+		sessions = append(sessions, session)
+	}
+	return sessions, nil
+}
+
+// endSessions ends the sessions that another identity has taken the place of. That it
+// cannot is worth a line, and no reason to keep the old identity.
+func endSessions(ctx context.Context, c *Config, io *streams, before []matrixSession, now bridge.IdentityRecord) error {
+	for _, s := range before {
+		same := s.Kind == now.Kind && s.ID == now.ID && (s.Kind == matrix.KindOwn || matrix.SameSession(s.Credentials, now.Credentials))
+		if now.Network != matrix.Name || same {
+			continue
+		}
+		err := s.end(ctx, c)
 		if err == nil {
 			continue
 		}
-		if _, err = fmt.Fprintf(io.err, "The session at the Matrix server could not be ended (%v): end it with another client of %s.\n", err, id.ID); err != nil {
+		if _, err = fmt.Fprintf(io.err, "The session at the Matrix server could not be ended (%v): end it with another client of %s.\n", err, s.ID); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// end ends a session, if there is one.
+func (s matrixSession) end(ctx context.Context, c *Config) error {
+	ctx, cancel := context.WithTimeout(ctx, linkTimeout)
+	defer cancel()
+	switch s.Kind {
+	case matrix.KindLogin:
+		return matrix.Logout(ctx, s.Credentials)
+	case matrix.KindOwn:
+		options, err := c.matrixOptions(func(string, string) {})
+		if err != nil {
+			return err
+		}
+		return matrix.LogoutOwn(ctx, options, s.ID, s.device)
 	}
 	return nil
 }
