@@ -53,7 +53,7 @@ func newFake() *fake {
 	f.on("GET", "/members", fixed(http.StatusOK, `{"chunk":[]}`))
 	f.on("GET", "/status", fixed(http.StatusOK, `{"presence":"online"}`))
 	f.on("GET", "/sync", idleSync)
-	f.on("GET", "/state/m.room.encryption", fixed(http.StatusNotFound, `{"errcode":"M_NOT_FOUND"}`))
+	f.on("GET", "/state/m.room.encryption", fixed(http.StatusNotFound, `{"errcode":"M_NOT_FOUND","error":"not encrypted"}`))
 	return f
 }
 
