@@ -18,14 +18,16 @@ import (
 // Credentials are what an account of [KindLogin] is logged in with. They are stored
 // sealed. Make them with [LoginByPassword], [LoginByToken] or [LoginByBrowser].
 type Credentials struct {
-	HomeserverURL string      `json:"homeserver_url"`
-	UserID        id.UserID   `json:"user_id"`
-	DeviceID      id.DeviceID `json:"device_id"`
-	AccessToken   string      `json:"access_token"`
+	HomeserverURL string      `json:"homeserver_url,omitempty"`
+	UserID        id.UserID   `json:"user_id,omitempty"`
+	DeviceID      id.DeviceID `json:"device_id,omitempty"`
+	AccessToken   string      `json:"access_token,omitempty"`
 	// The rest is for a log-in that is renewed before it expires.
 	ClientID     string    `json:"client_id,omitempty"`
 	RefreshToken string    `json:"refresh_token,omitempty"`
 	Expires      time.Time `json:"expires,omitzero"`
+	// RecoveryKey (or passphrase) opens the person's encrypted past; may be empty.
+	RecoveryKey string `json:"recovery_key,omitempty"`
 }
 
 // Marshal makes of them what [bridge.Login] carries.

@@ -24,6 +24,7 @@ type linkCmd struct {
 	Kind          string `help:"How: matrix knows ghost, own and login; xmpp knows component and login." required:""`
 	PasswordStdin bool   `help:"Read the password of the network's account from standard input."`
 	TokenStdin    bool   `help:"Read an access token from standard input."`
+	RecoveryKey   bool   `name:"recovery-key-stdin" help:"Read the recovery key of the Matrix account's encrypted messages from standard input, a line of its own behind the others."`
 	Server        string `help:"The XMPP server as host:port, or the Matrix server's URL, where they cannot be found by the address."`
 	DirectTLS     bool   `name:"direct-tls" help:"The port of --server speaks TLS from the first byte."`
 	NoCheck       bool   `help:"Do not try whether the log-in works."`

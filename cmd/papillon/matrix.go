@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -57,7 +59,7 @@ func (c *Config) matrixOptions(outdated func(file, command string)) (o matrix.Op
 }
 
 // linkOwn links a person's own account on the gateway's homeserver.
-func linkOwn(cmd linkCmd, c *Config, _ *streams, id *bridge.IdentityRecord) error {
+func linkOwn(cmd linkCmd, c *Config, io *streams, id *bridge.IdentityRecord) error {
 	if c.Matrix.HomeserverURL == "" {
 		return configError{errors.New("matrix.homeserver_url is not set: set up Matrix first (docs/matrix.md)")}
 	}
@@ -68,8 +70,13 @@ func linkOwn(cmd linkCmd, c *Config, _ *streams, id *bridge.IdentityRecord) erro
 	if err != nil {
 		return err
 	}
-	if id.ID = person; cmd.NoCheck {
-		return nil
+	id.ID = person
+	_, recovery, err := cmd.secrets(io)
+	if err != nil {
+		return err
+	}
+	if id.Credentials, err = matrix.Recovery(recovery); err != nil || cmd.NoCheck {
+		return err
 	}
 	options, err := c.matrixOptions(func(string, string) {})
 	if err != nil {
@@ -96,10 +103,15 @@ func linkMatrixLogin(cmd linkCmd, _ *Config, io *streams, id *bridge.IdentityRec
 	if server != "" && !strings.Contains(server, "://") {
 		server = "https://" + server
 	}
-	credentials, err := cmd.loginMatrix(server, person, io)
+	secret, recovery, err := cmd.secrets(io)
+	if err != nil {
+		return err
+	}
+	credentials, err := cmd.loginMatrix(server, person, secret, io)
 	if err != nil {
 		return fmt.Errorf("cannot log in as %s: %w; nothing was changed", person, err)
 	}
+	credentials.RecoveryKey = recovery
 	id.ID = person
 	id.Credentials, err = credentials.Marshal()
 	return err
@@ -108,18 +120,37 @@ func linkMatrixLogin(cmd linkCmd, _ *Config, io *streams, id *bridge.IdentityRec
 // browserTimeout is how long somebody may take to agree in a browser.
 const browserTimeout = 15 * time.Minute
 
+// secrets reads what is said to stand on standard input, a line each.
+func (cmd linkCmd) secrets(streams *streams) (secret, recovery string, err error) {
+	in := bufio.NewReader(io.LimitReader(streams.in, 2*(maxSecret+2)))
+	next := func() (string, error) {
+		line, err := in.ReadString('\n')
+		if err != nil && !errors.Is(err, io.EOF) {
+			return "", fmt.Errorf("read standard input: %w", err)
+		}
+		return readSecret(strings.NewReader(line))
+	}
+	if cmd.PasswordStdin || cmd.TokenStdin {
+		if secret, err = next(); err != nil {
+			return "", "", err
+		}
+	}
+	if cmd.RecoveryKey {
+		if recovery, err = next(); err != nil {
+			return "", "", fmt.Errorf("the recovery key: %w", err)
+		}
+	}
+	return secret, recovery, nil
+}
+
 // loginMatrix logs in by what stands on standard input, or by a browser.
-func (cmd linkCmd) loginMatrix(server string, person bridge.RemoteID, io *streams) (matrix.Credentials, error) {
+func (cmd linkCmd) loginMatrix(server string, person bridge.RemoteID, secret string, io *streams) (matrix.Credentials, error) {
 	if !cmd.PasswordStdin && !cmd.TokenStdin {
 		ctx, cancel := context.WithTimeout(context.Background(), browserTimeout)
 		defer cancel()
 		return matrix.LoginByBrowser(ctx, server, person, func(page, code string) {
 			fmt.Fprintf(io.err, "Open %s with any browser, log in as %s and confirm the code %s.\n", page, person, code)
 		})
-	}
-	secret, err := readSecret(io.in)
-	if err != nil {
-		return matrix.Credentials{}, err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), linkTimeout)
 	defer cancel()

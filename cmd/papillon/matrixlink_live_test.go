@@ -74,6 +74,9 @@ func (tw *town) linkAlice(t *testing.T, kind string) {
 	if kind == "login" {
 		link = append(link, "--password-stdin", "--server", tw.homeserver.URL)
 		secret = matrixtest.Password("alice") + "\n"
+		if r := command(t, secret, append(link, "--recovery-key-stdin")...); r.code != exitFailed || !strings.Contains(r.err, "the recovery key: ") {
+			t.Fatalf("link without the recovery key that is promised: %+v", r)
+		}
 		if r := command(t, "wrong\n", link...); r.code != exitFailed || !strings.Contains(r.err, "does not accept the password; nothing was changed") {
 			t.Fatalf("link with a wrong password: %+v", r)
 		}
