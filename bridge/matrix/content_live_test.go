@@ -86,7 +86,7 @@ func TestEveryKindOfMessageIsShown(t *testing.T) {
 		t.Errorf("the sticker is %+v", got)
 	}
 	l.send(event.EventEncrypted, map[string]any{"algorithm": "m.megolm.v1.aes-sha2", "ciphertext": "x", "session_id": "y"})
-	alice.awaitText("[encrypted message that cannot be read]")
+	alice.awaitText(unreadable)
 	l.send(event.NewEventType("com.example.unheard"), map[string]any{"a": 1})
 	alice.awaitText("[something that cannot be shown here: com.example.unheard]")
 	l.send(event.EventMessage, map[string]any{"msgtype": "m.text", "body": 7})
