@@ -319,11 +319,8 @@ func (u *user) wording(m arrival) string {
 	if msg.Kind == Emoted {
 		words = "* " + m.from.Name + " " + words
 	}
-	switch {
-	case msg.Own:
+	if msg.Own {
 		words = "[you, elsewhere] " + words
-	case msg.Chat.Group != "" && !msg.Chat.isRoom():
-		words = "[in a group] " + words
 	}
 	words = text.FromNetwork(words, u.era)
 	if now := time.Now(); now.Sub(msg.Sent) > lateAfter {

@@ -26,6 +26,14 @@ type DeskCommand struct {
 	Help string
 }
 
+// Linker is a [Reception] whose people go on with the accounts that they have there.
+type Linker interface {
+	// LinkAs returns the kind of identity ([Login.Kind]), with the person's own id,
+	// that an account gets when somebody signs up for it; for somebody who cannot
+	// sign up, a line that says why and what to do.
+	LinkAs(person RemoteID) (kind, refusal string)
+}
+
 // Reception is a [Network] at which people sign up. The gateway hands it the
 // desk before it opens the first account.
 type Reception interface {

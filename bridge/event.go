@@ -100,7 +100,8 @@ type PresenceChanged struct {
 	Presence Presence
 }
 
-// ContactRenamed tells the display name of somebody, new or known.
+// ContactRenamed tells the display name of somebody, or of a room. A room that is
+// told before anything is said there gets a handle that is made of its name.
 type ContactRenamed struct{ Contact Contact }
 
 // ContactRequested is somebody's wish to reach the user: an invite to a direct

@@ -188,10 +188,17 @@ func (l *link) contactWithdrew(ctx context.Context, e ContactWithdrew) error {
 	return nil
 }
 
-// contactRenamed shows a contact's new name.
+// contactRenamed shows a contact's new name. A room that is new gets its handle, which
+// is made of the name.
 func (l *link) contactRenamed(ctx context.Context, e ContactRenamed) error {
 	known, ok, err := l.gateway.Storage.ContactByID(ctx, l.network.Name(), e.Contact.ID)
-	if err != nil || !ok || e.Contact.Name == "" {
+	if err != nil || e.Contact.Name == "" {
+		return err
+	}
+	if !ok {
+		if e.Contact.Room {
+			_, err = l.gateway.contactOf(ctx, l.network, e.Contact)
+		}
 		return err
 	}
 	if known.Name != e.Contact.Name {

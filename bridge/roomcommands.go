@@ -115,6 +115,30 @@ func roomsCommand(ctx context.Context, u *user, _ string) string {
 	return strings.Join(lines, "\n")
 }
 
+// roomCalled finds a room by its handle, id or name, or else by an address that its
+// network knows; -1 for none.
+func (u *user) roomCalled(ctx context.Context, all []joinedRoom, which string) int {
+	i := slices.IndexFunc(all, func(r joinedRoom) bool {
+		return strings.EqualFold(which, string(r.contact.Handle)) || which == string(r.contact.ID) || strings.EqualFold(which, r.contact.Name)
+	})
+	if i >= 0 {
+		return i
+	}
+	for _, l := range u.gateway.linksOf(u.handle) {
+		id, ok := l.network.ParseContact(which)
+		if !ok {
+			continue
+		}
+		if found, err := l.account.Lookup(ctx, id); err == nil {
+			id = found.ID
+		}
+		if i := slices.IndexFunc(all, func(r joinedRoom) bool { return r.link == l && r.contact.ID == id }); i >= 0 {
+			return i
+		}
+	}
+	return -1
+}
+
 // leaveCommand leaves a room for good.
 func leaveCommand(ctx context.Context, u *user, which string) string {
 	if which == "" {
@@ -126,9 +150,7 @@ func leaveCommand(ctx context.Context, u *user, which string) string {
 	if err != nil {
 		return u.complaint(err, "list rooms")
 	}
-	i := slices.IndexFunc(all, func(r joinedRoom) bool {
-		return strings.EqualFold(which, string(r.contact.Handle)) || which == string(r.contact.ID) || strings.EqualFold(which, r.contact.Name)
-	})
+	i := u.roomCalled(ctx, all, which)
 	if i < 0 {
 		return fmt.Sprintf("You are in no room called %q. Say rooms to see them.", which)
 	}

@@ -73,6 +73,13 @@ func registerAtDesk(ctx context.Context, d *desk, person RemoteID, account Handl
 	if account != "" {
 		return fmt.Sprintf("You have an MSN account already: %s. Say password for a new app password.", account), nil
 	}
+	kind := ""
+	if linker, ok := d.network.(Linker); ok {
+		var refusal string
+		if kind, refusal = linker.LinkAs(person); refusal != "" {
+			return refusal, nil
+		}
+	}
 	if g.SignUp == nil || !g.SignUp(d.network.Name(), person) {
 		return "Nobody can sign up from your address: ask the administrator of this server for an account.", nil
 	}
@@ -94,12 +101,12 @@ func registerAtDesk(ctx context.Context, d *desk, person RemoteID, account Handl
 	if err != nil {
 		return "", err
 	}
-	err = g.Storage.SignUp(ctx, SignUp{Handle: h, Name: local, Network: d.network.Name(), Person: person, Password: password})
+	err = g.Storage.SignUp(ctx, SignUp{Handle: h, Name: local, Network: d.network.Name(), Person: person, Kind: kind, Password: password})
 	switch {
 	case errors.Is(err, ErrHandleTaken):
 		return fmt.Sprintf("%s is taken. Say register and another name.", h), nil
 	case errors.Is(err, ErrSignedUp):
-		return "You have an MSN account already. Say status to see it.", nil
+		return "Your address belongs to an MSN account already. Say status to see it, or ask the administrator of this server, who may have linked it.", nil
 	case err != nil:
 		return "", err
 	}

@@ -314,13 +314,15 @@ type SignUp struct {
 	Name     string
 	Network  string
 	Person   RemoteID // who may manage the account from there
+	Kind     string   // how the account exists there, as Person; empty leaves that open
 	Password string   // the first app password
 }
 
 // SignUps stores the accounts that people of networks made for themselves.
 type SignUps interface {
-	// SignUp makes an account with a password. The errors are [ErrSignedUp] and
-	// [ErrHandleTaken].
+	// SignUp makes an account with a password, and an identity if a kind is given. The
+	// errors are [ErrSignedUp], also for a person as whom another account exists
+	// already, and [ErrHandleTaken].
 	SignUp(ctx context.Context, s SignUp) error
 	// SignedUp returns the account that a person made.
 	SignedUp(ctx context.Context, network string, person RemoteID) (account Handle, ok bool, err error)

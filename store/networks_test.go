@@ -95,6 +95,12 @@ func TestSignUps(t *testing.T) {
 	if _, ok, err := s.SignedUp(ctx, "xmpp", other.Person); ok || err != nil {
 		t.Errorf("a failed sign-up is remembered: %v, %v", ok, err)
 	}
+	linked := bridge.SignUp{Handle: "dave@example.org", Name: "Dave", Network: "matrix", Person: "@dave:hs", Kind: "own", Password: "secret"}
+	must(t, s.SignUp(ctx, linked))
+	wantEqual(t, "identities", get(s.Identities(ctx, linked.Handle))(t), []bridge.IdentityRecord{{Account: linked.Handle, Network: "matrix", Kind: "own", ID: "@dave:hs"}})
+	must(t, s.SetIdentity(ctx, bridge.IdentityRecord{Account: linked.Handle, Network: "matrix", Kind: "own", ID: "@erin:hs"}))
+	linked.Handle, linked.Person = "erin@example.org", "@erin:hs"
+	wantErr(t, s.SignUp(ctx, linked), bridge.ErrSignedUp)
 	must(t, s.ReplacePassword(ctx, bob, "xmpp", "newer"))
 	wantEqual(t, "passwords", len(get(s.Passwords(ctx, bob))(t)), 1)
 	must(t, s.RemoveAccount(ctx, bob))

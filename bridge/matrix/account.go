@@ -52,6 +52,7 @@ type account struct {
 	typing   map[id.RoomID]map[id.UserID]bool
 	invites  map[id.RoomID]invite // seen and neither joined nor left yet
 	listed   bool                 // joined rooms were read into the room state
+	titles   map[id.RoomID]titled // of groups
 }
 
 var (
@@ -132,6 +133,7 @@ func (n *Network) newAccount(login bridge.Login, user id.UserID, client *mautrix
 		names:    make(map[id.UserID]string),
 		typing:   make(map[id.RoomID]map[id.UserID]bool),
 		invites:  make(map[id.RoomID]invite),
+		titles:   make(map[id.RoomID]titled),
 	}
 	a.life, a.end = context.WithCancel(n.life)
 	return a
@@ -180,6 +182,9 @@ func (a *account) ID() bridge.RemoteID { return bridge.RemoteID(a.user) }
 // is the choice of some homeservers, still belongs to somebody.
 func (a *account) Lookup(ctx context.Context, contact bridge.RemoteID) (bridge.Contact, error) {
 	user := id.UserID(contact)
+	if isRoom(contact) || isAlias(contact) {
+		return a.lookUpRoom(ctx, contact)
+	}
 	if !a.nature.reaches(user) {
 		return bridge.Contact{}, fmt.Errorf("look up %q: %w", contact, bridge.ErrNoSuchContact)
 	}

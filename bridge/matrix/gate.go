@@ -14,6 +14,9 @@ import (
 
 // Allow implements [bridge.Gatekeeper].
 func (a *account) Allow(ctx context.Context, contact bridge.RemoteID) error {
+	if isRoom(contact) {
+		return a.allowRoom(ctx, id.RoomID(contact))
+	}
 	user := id.UserID(contact)
 	if err := a.setIgnored(ctx, user, false); err != nil {
 		return fmt.Errorf("allow %s: %w", contact, err)
@@ -29,6 +32,9 @@ func (a *account) Allow(ctx context.Context, contact bridge.RemoteID) error {
 // Block implements [bridge.Gatekeeper]. The direct room is left, because a
 // homeserver still pushes what is written in it by somebody who is ignored.
 func (a *account) Block(ctx context.Context, contact bridge.RemoteID) error {
+	if isRoom(contact) {
+		return a.Leave(ctx, contact)
+	}
 	user := id.UserID(contact)
 	if err := a.setIgnored(ctx, user, true); err != nil {
 		return fmt.Errorf("block %s: %w", contact, err)

@@ -47,6 +47,10 @@ type nature interface {
 	// sendDirect sends to the room of the chat with a contact, and makes one
 	// if need be.
 	sendDirect(ctx context.Context, contact id.UserID, message bridge.Outgoing) error
+	// entered takes note of a room that the account has come into by itself.
+	entered(ctx context.Context, room id.RoomID) error
+	// groups lists the rooms that are no direct chats.
+	groups(ctx context.Context) ([]bridge.Contact, error)
 }
 
 // ghost is the nature of an account in the gateway's own namespace: it exists for

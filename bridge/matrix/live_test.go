@@ -150,7 +150,7 @@ func TestTwoGhostsInOneRoomWithTheSameMessageID(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	group := bridge.Chat{Group: string(room)}
+	group := bridge.RoomChat(bridge.RemoteID(room))
 	alice.sayTo("42", "from alice", group)
 	carol.sayTo("42", "from carol", group)
 	for _, u := range []*user{alice, carol} {

@@ -23,6 +23,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -116,6 +117,7 @@ type Network struct {
 	http    *http.Client
 	state   *sqlstatestore.SQLStateStore
 	reach   *reach
+	bot     *bot
 	rooms   keyed[id.RoomID] // one event of a room at a time
 	seen    *seenRing
 	origins origins       // of all ghosts
@@ -169,6 +171,7 @@ func New(ctx context.Context, options Options) (*Network, error) {
 	}
 	n.life, n.end = context.WithCancel(context.Background())
 	n.reach = newReach(n)
+	n.bot = newBot(n)
 	return n, nil
 }
 
@@ -241,8 +244,16 @@ func (n *Network) Title() string { return "Matrix" }
 // Name implements [bridge.Network].
 func (n *Network) Name() string { return Name }
 
-// ParseContact implements [bridge.Network].
+// ParseContact implements [bridge.Network]. It also reads the addresses and ids of
+// rooms, and links to either.
 func (n *Network) ParseContact(address string) (bridge.RemoteID, bool) {
+	address = strings.TrimSpace(address)
+	if room, ok := parseAddress(address); ok {
+		return room, true
+	}
+	if uri, err := id.ParseMatrixURIOrMatrixToURL(address); err == nil {
+		address = string(uri.UserID())
+	}
 	user, ok := n.ghosts.parseContact(address)
 	return bridge.RemoteID(user), ok
 }

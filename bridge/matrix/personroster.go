@@ -280,7 +280,7 @@ func (p *person) Unfollow(ctx context.Context, contact bridge.RemoteID) error {
 		return fmt.Errorf("unfollow %s: %w", contact, err)
 	}
 	if isRoom(contact) {
-		return p.leave(ctx, id.RoomID(contact))
+		return p.Leave(ctx, contact)
 	}
 	user := userOf(contact)
 	if err := p.remember(ctx, memoryUnlisted+string(user), "1"); err != nil {
@@ -298,6 +298,3 @@ func (p *person) Unfollow(ctx context.Context, contact bridge.RemoteID) error {
 	p.mu.Unlock()
 	return nil
 }
-
-// isRoom says whether an id is a room's.
-func isRoom(remote bridge.RemoteID) bool { return len(remote) > 0 && remote[0] == '!' }

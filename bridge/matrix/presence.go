@@ -147,7 +147,10 @@ type watch struct {
 }
 
 // Follow implements [bridge.Account].
-func (a *account) Follow(_ context.Context, contact bridge.Contact) error {
+func (a *account) Follow(ctx context.Context, contact bridge.Contact) error {
+	if contact.Room {
+		return a.followRoom(ctx, contact.ID)
+	}
 	user := id.UserID(contact.ID)
 	a.mu.Lock()
 	_, known := a.watched[user]
@@ -165,6 +168,9 @@ func (a *account) Follow(_ context.Context, contact bridge.Contact) error {
 // Unfollow implements [bridge.Account]. It also forgets the direct chat, but
 // does not leave it: when either of the two writes, it is found again.
 func (a *account) Unfollow(ctx context.Context, contact bridge.RemoteID) error {
+	if isRoom(contact) {
+		return a.Leave(ctx, contact)
+	}
 	a.mu.Lock()
 	delete(a.watched, id.UserID(contact))
 	a.mu.Unlock()

@@ -31,6 +31,8 @@ func (n *Network) dispatch(ctx context.Context, evt *event.Event) error {
 	switch {
 	case evt.Type == event.StateMember:
 		return n.member(ctx, evt)
+	case evt.Type == event.StateRoomName, evt.Type == event.StateCanonicalAlias:
+		return n.roomRenamed(ctx, evt.RoomID)
 	case evt.Type == event.StateEncryption:
 		return n.encryptionBegins(ctx, evt)
 	case evt.StateKey != nil:
@@ -38,21 +40,23 @@ func (n *Network) dispatch(ctx context.Context, evt *event.Event) error {
 	case n.ghosts.owns(evt.Sender):
 		n.origins.note(evt)
 		return nil
-	case evt.Type == event.EventEncrypted:
-		return n.encryptedEvent(ctx, evt)
 	}
 	accounts, err := n.accountsIn(ctx, evt.RoomID)
 	if err != nil {
 		return err
+	}
+	if len(accounts) == 0 {
+		return n.bot.overhear(ctx, evt)
+	}
+	if evt.Type == event.EventEncrypted {
+		return n.encryptedEvent(ctx, evt)
 	}
 	for _, a := range accounts {
 		if err := a.message(ctx, evt); err != nil {
 			return err
 		}
 	}
-	if len(accounts) > 0 {
-		n.origins.note(evt)
-	}
+	n.origins.note(evt)
 	return nil
 }
 
@@ -80,18 +84,6 @@ func (a *account) receive(ctx context.Context, evt bridge.Event) error {
 	return nil
 }
 
-// contactIn returns somebody with the name used in a room.
-func (a *account) contactIn(ctx context.Context, room id.RoomID, user id.UserID) bridge.Contact {
-	contact := bridge.Contact{ID: bridge.RemoteID(user)}
-	member, err := a.network.state.TryGetMember(ctx, room, user)
-	if err != nil {
-		a.log.Debug().Err(err).Str("room", string(room)).Msg("Member cannot be read")
-	} else if member != nil {
-		contact.Name = oneLine(member.Displayname)
-	}
-	return contact
-}
-
 // member handles a change of somebody's membership.
 func (n *Network) member(ctx context.Context, evt *event.Event) error {
 	content, ok := evt.Content.Parsed.(*event.MemberEventContent)
@@ -99,8 +91,11 @@ func (n *Network) member(ctx context.Context, evt *event.Event) error {
 	if !ok || target == "" {
 		return nil
 	}
-	if err := n.state.SetMember(ctx, evt.RoomID, target, content); err != nil {
-		return fmt.Errorf("store the membership of %s: %w", target, err)
+	if err := n.keepMember(ctx, evt.RoomID, target, content); err != nil {
+		return err
+	}
+	if target == n.bot.user {
+		return n.bot.member(ctx, evt)
 	}
 	if n.ghosts.owns(target) {
 		return n.ghostMember(ctx, target, evt)
@@ -130,8 +125,8 @@ func (n *Network) ghostMember(ctx context.Context, ghost id.UserID, evt *event.E
 		return nil
 	case membership == event.MembershipInvite:
 		return a.invited(ctx, evt)
-	case membership.IsLeaveOrBan(): // kicked
-		return a.forgetRoom(ctx, evt.RoomID)
+	case membership.IsLeaveOrBan():
+		return a.removed(ctx, evt)
 	}
 	return nil
 }
@@ -157,83 +152,19 @@ func (n *Network) declineFor(ctx context.Context, ghost id.UserID, room id.RoomI
 	return nil
 }
 
-// invited handles an invite. Whoever may reach the user has the ghost in the
-// room at once, so that the first message arrives; anybody else is declined.
-// Doing it twice does no harm. The caller holds the room's lock.
-func (a *account) invited(ctx context.Context, evt *event.Event) error {
+// peerMember handles what somebody else does in a room the account is in.
+func (a *account) peerMember(ctx context.Context, user id.UserID, evt *event.Event) error {
+	contact, ok, err := a.contactOf(ctx, evt.RoomID)
+	if err != nil {
+		return err
+	}
+	direct := ok && contact == user
 	content := evt.Content.AsMember()
-	if a.network.ghosts.owns(evt.Sender) {
-		return nil
-	}
-	pending := invite{from: evt.Sender, direct: content.IsDirect}
-	a.mu.Lock()
-	a.invites[evt.RoomID] = pending
-	a.mu.Unlock()
-	err := a.events.Receive(ctx, bridge.ContactRequested{
-		From: bridge.Contact{ID: bridge.RemoteID(evt.Sender), Name: inviterName(evt)},
-		Note: oneLine(content.Reason),
-	})
-	switch {
-	case errors.Is(err, bridge.ErrUnwelcome):
-		return a.leave(ctx, evt.RoomID)
-	case err != nil:
-		return fmt.Errorf("receive for %s: %w", a.owner, err)
-	}
-	if showsEncryption(evt) {
-		if err := a.readyForKeys(ctx); err != nil {
+	if ok && isRoom(bridge.RemoteID(contact)) {
+		if err := a.groupMember(ctx, evt.RoomID, user, content); err != nil {
 			return err
 		}
 	}
-	return a.accept(ctx, evt.RoomID, pending)
-}
-
-// inviterName finds the inviter's name in what an invite shows of the room.
-func inviterName(evt *event.Event) string {
-	for _, state := range evt.Unsigned.InviteRoomState {
-		if state.Type.Type != event.StateMember.Type || state.GetStateKey() != string(evt.Sender) {
-			continue
-		}
-		if name, ok := state.Content.Raw["displayname"].(string); ok {
-			return oneLine(name)
-		}
-	}
-	return ""
-}
-
-// accept joins a room the account was invited to. A direct room becomes the
-// inviter's; what another one is shows with the first message, when everybody
-// has been invited. An invite that does not hold any more is forgotten.
-func (a *account) accept(ctx context.Context, room id.RoomID, pending invite) error {
-	if err := a.join(ctx, room); err != nil && !final(err) {
-		return fmt.Errorf("join %s: %w", room, err)
-	} else if err != nil {
-		a.log.Debug().Err(err).Str("room", string(room)).Msg("Invite does not hold any more")
-		return a.leave(ctx, room)
-	}
-	encrypted, err := a.encrypts(ctx, room)
-	if err == nil && encrypted {
-		err = a.readyForKeys(ctx)
-	}
-	if err != nil && !final(err) {
-		return err
-	}
-	a.mu.Lock()
-	delete(a.invites, room)
-	a.mu.Unlock()
-	if !pending.direct {
-		return nil
-	}
-	return a.setDirectRoom(ctx, pending.from, room)
-}
-
-// peerMember handles what somebody else does in a room the account is in.
-func (a *account) peerMember(ctx context.Context, user id.UserID, evt *event.Event) error {
-	contact, ok, err := a.network.options.Chats.ChatContact(ctx, a.owner, Name, string(evt.RoomID))
-	if err != nil {
-		return fmt.Errorf("find the contact of %s: %w", evt.RoomID, err)
-	}
-	direct := ok && id.UserID(contact) == user
-	content := evt.Content.AsMember()
 	switch {
 	case content.Membership == event.MembershipJoin:
 		return a.named(ctx, user, oneLine(content.Displayname), direct)

@@ -220,7 +220,7 @@ func TestDirectRoomThatGrowsIsAGroup(t *testing.T) {
 	if _, err := bob.Say(patient(t), room, "for both"); err != nil {
 		t.Fatal(err)
 	}
-	if got := alice.awaitText("for both"); got.Chat != (bridge.Chat{Group: string(room)}) {
+	if got := alice.awaitText("for both"); got.Chat != bridge.RoomChat(bridge.RemoteID(room)) {
 		t.Errorf("got %+v", got)
 	}
 	alice.say("secret", "only for bob", bob.UserID)

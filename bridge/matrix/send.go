@@ -30,8 +30,12 @@ func (a *account) Send(ctx context.Context, message bridge.Outgoing) error {
 	if err := a.ensureReady(ctx); err != nil {
 		return a.sendError(err)
 	}
-	if group := id.RoomID(message.Chat.Group); group != "" {
-		err := a.put(ctx, group, message)
+	if message.Chat.Group != "" {
+		group, err := a.groupRoom(ctx, message.Chat.Group)
+		if err != nil {
+			return a.sendError(err)
+		}
+		err = a.put(ctx, group, message)
 		if forbidden(err) && a.join(ctx, group) == nil {
 			err = a.put(ctx, group, message)
 		}
@@ -150,7 +154,8 @@ func (a *account) comeBack(ctx context.Context, room id.RoomID, contact id.UserI
 // roomOf returns the room of a chat; ok is false if there is none yet.
 func (a *account) roomOf(ctx context.Context, chat bridge.Chat) (room id.RoomID, ok bool, err error) {
 	if chat.Group != "" {
-		return id.RoomID(chat.Group), true, nil
+		room, err = a.groupRoom(ctx, chat.Group)
+		return room, err == nil, err
 	}
 	stored, ok, err := a.network.options.Chats.DirectChat(ctx, a.owner, Name, chat.Contact)
 	if err != nil {

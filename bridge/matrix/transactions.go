@@ -188,6 +188,15 @@ func (n *Network) ephemeral(ctx context.Context, raw []json.RawMessage) {
 // getUser answers whether there is a ghost of that id, and makes it: the
 // homeserver expects it to be there after the answer.
 func (n *Network) getUser(w http.ResponseWriter, r *http.Request) {
+	if id.UserID(r.PathValue("userID")) == n.bot.user && n.bot.attended() != nil {
+		if err := n.bot.ensureReady(r.Context()); err != nil {
+			n.log.Warn().Err(err).Msg("The bot cannot be made")
+			mautrix.MUnknown.WithMessage("Try again").Write(w)
+			return
+		}
+		exhttp.WriteEmptyJSONResponse(w, http.StatusOK)
+		return
+	}
 	a := n.account(id.UserID(r.PathValue("userID")))
 	if a == nil {
 		mautrix.MNotFound.WithMessage("No such user").Write(w)

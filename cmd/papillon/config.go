@@ -77,6 +77,7 @@ type MatrixConfig struct {
 	AppserviceURL    string `yaml:"appservice_url" doc:"The same as a URL, for the registration. Empty: http:// and matrix.listen."`
 	Registration     string `yaml:"registration" doc:"The registration that the homeserver has loaded; \"papillon init\" made it."`
 	OwnRegistration  string `yaml:"own_registration" doc:"The second one, for people who use Messenger with their own account on the homeserver.\nWithout the file there is no such thing."`
+	SignUp           bool   `yaml:"sign_up" doc:"Whether people of the homeserver may make MSN accounts for themselves by writing to the\nbot. It takes the second registration."`
 }
 
 // XMPPConfig sets up XMPP.
@@ -136,7 +137,7 @@ func defaultConfig() *Config {
 		Store:    StoreConfig{Path: "papillon.db", Key: "papillon.key"},
 		Media:    MediaConfig{Expiry: Duration(7 * 24 * time.Hour), Cache: "papillon-media", CacheSize: 256, MaxSize: 64, Requests: 120},
 		XMPP:     XMPPConfig{Component: ComponentConfig{Address: "127.0.0.1:5347"}},
-		Matrix:   MatrixConfig{Listen: "127.0.0.1:29341", Registration: "registration-msn.yaml", OwnRegistration: puppetName},
+		Matrix:   MatrixConfig{Listen: "127.0.0.1:29341", Registration: "registration-msn.yaml", OwnRegistration: puppetName, SignUp: true},
 		Presence: PresenceConfig{Unknown: "IDL", Offline: "FLN", Poll: Duration(30 * time.Second)},
 		Delivery: DeliveryConfig{GiveUpAfter: Duration(72 * time.Hour), Missed: 100},
 		Log:      LogConfig{Level: "info", Format: "auto"},

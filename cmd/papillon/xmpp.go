@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"papillon/bridge"
+	"papillon/bridge/matrix"
 	"papillon/bridge/xmpp"
 )
 
@@ -58,6 +59,11 @@ func loadRoots(path string) (*x509.CertPool, error) {
 
 // maySignUp says whether a person of a network may make an account.
 func (c *Config) maySignUp(network string, person bridge.RemoteID) bool {
+	if network == matrix.Name {
+		// Whose account can be linked is for the network to say.
+		_, domain, _ := strings.Cut(string(person), ":")
+		return c.Matrix.SignUp && domain == c.Matrix.HomeserverDomain
+	}
 	x := c.XMPP.Component
 	if network != xmpp.Name || x.Domain == "" {
 		return false

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	"maunium.net/go/mautrix"
 	"maunium.net/go/mautrix/event"
 	"maunium.net/go/mautrix/id"
@@ -33,6 +34,10 @@ type Person struct {
 
 // pollTimeout is how long one poll of a person waits for something to happen.
 const pollTimeout = 20 * time.Second
+
+// wideFilter asks for more events of a room than homeservers send by themselves: on a
+// slow machine a poll would leave a gap.
+const wideFilter = `{"room":{"timeline":{"limit":500}}}`
 
 // Password returns the password of a person that this package made, for signing
 // in with a client of one's own.
@@ -128,7 +133,7 @@ func (p *Person) syncOnce(ctx context.Context, since string) (string, error) {
 	defer cancel()
 	p.mu.Lock()
 	p.poll = cancel
-	request := mautrix.ReqSync{Since: since, SetPresence: p.presence}
+	request := mautrix.ReqSync{Since: since, FilterID: wideFilter, SetPresence: p.presence}
 	p.mu.Unlock()
 	if since != "" {
 		request.Timeout = int(pollTimeout.Milliseconds())
@@ -302,4 +307,27 @@ func (p *Person) Join(ctx context.Context, room id.RoomID) error {
 		return fmt.Errorf("join as %s: %w", p.UserID, err)
 	}
 	return nil
+}
+
+// Fill makes n people and has them come into a room that is open to everybody. They
+// do not sync: they are there to be many. Name begins their names.
+func (s *Server) Fill(ctx context.Context, room id.RoomID, name string, n int) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(4)
+	for i := range n {
+		group.Go(func() error {
+			client, err := mautrix.NewClient(s.URL, "", "")
+			if err != nil {
+				return fmt.Errorf("make a client: %w", err)
+			}
+			if err := register(ctx, client, fmt.Sprintf("%s%d", name, i)); err != nil {
+				return fmt.Errorf("register somebody: %w", err)
+			}
+			if _, err := client.JoinRoomByID(ctx, room); err != nil {
+				return fmt.Errorf("join as %s: %w", client.UserID, err)
+			}
+			return nil
+		})
+	}
+	return group.Wait()
 }
