@@ -15,16 +15,22 @@ import (
 	"papillon/msnp"
 )
 
-// refusalTime is how long a refused sign-in takes, whatever the reason: longer
-// than any of the checks, so that the time tells nobody which handles exist.
-const refusalTime = 100 * time.Millisecond
+// refusalTime is how long the first refused sign-in takes, whatever the reason: longer
+// than any of the checks, so that the time tells nobody which handles exist. Each
+// further one of the same guesser takes twice as long as the one before, up to
+// refusalMost.
+const (
+	refusalTime = 100 * time.Millisecond
+	refusalMost = 6400 * time.Millisecond
+)
 
 // Authenticate implements [msnp.Backend].
 func (g *Gateway) Authenticate(ctx context.Context, proof msnp.Proof) (msnp.Member, error) {
-	refusal := time.NewTimer(refusalTime)
-	defer refusal.Stop()
-	who, err := g.authenticate(ctx, proof)
+	began := time.Now()
+	who, failures, err := g.authenticate(ctx, proof)
 	if errors.Is(err, msnp.ErrAuthenticationFailed) {
+		refusal := time.NewTimer(time.Until(began.Add(refusalAfter(failures))))
+		defer refusal.Stop()
 		select {
 		case <-refusal.C:
 		case <-ctx.Done():
@@ -33,22 +39,28 @@ func (g *Gateway) Authenticate(ctx context.Context, proof msnp.Proof) (msnp.Memb
 	return who, err
 }
 
-// authenticate does the same work for a handle that nobody has.
-func (g *Gateway) authenticate(ctx context.Context, proof msnp.Proof) (msnp.Member, error) {
+// refusalAfter is how long a refusal takes after so many of the same guesser.
+func refusalAfter(failures int) time.Duration {
+	return min(refusalTime<<min(max(failures-1, 0), 16), refusalMost)
+}
+
+// authenticate does the same work for a handle that nobody has. Failures is how often
+// this guesser has failed lately, this time included.
+func (g *Gateway) authenticate(ctx context.Context, proof msnp.Proof) (who msnp.Member, failures int, err error) {
 	h, err := g.accountHandle(ctx, proof.Handle)
 	if err != nil && !errors.Is(err, ErrNoAccount) {
-		return msnp.Member{}, err
+		return msnp.Member{}, 0, err
 	}
 	who, passwords, err := g.Storage.Credentials(ctx, h)
 	if err != nil {
-		return msnp.Member{}, err
+		return msnp.Member{}, 0, err
 	}
 	used, ok := matchPassword(passwords, proof)
-	if allowed := g.guesses.judge(guesser{h, guesserAddr(proof.Addr)}, ok, time.Now()); !ok || !allowed {
-		return msnp.Member{}, msnp.ErrAuthenticationFailed
+	if failures := g.guesses.judge(guesser{h, guesserAddr(proof.Addr)}, ok, time.Now()); failures > 0 {
+		return msnp.Member{}, failures, msnp.ErrAuthenticationFailed
 	}
 	g.notePasswordUse(used)
-	return who, nil
+	return who, 0, nil
 }
 
 // matchPassword finds the app password that gives the client's answer. It looks
@@ -157,12 +169,9 @@ type guesses struct {
 	since time.Time
 }
 
-// judge notes a sign-in and says whether it may stand: not when too many have
-// failed before it.
-func (l *guessLimiter) judge(who guesser, ok bool, now time.Time) (allowed bool) {
-	if l.limit <= 0 {
-		return true
-	}
+// judge notes a sign-in and returns 0 if it may stand, else how many have failed with
+// it. One with the right password fails, too, when too many have failed before it.
+func (l *guessLimiter) judge(who guesser, ok bool, now time.Time) (failures int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if now.Sub(l.swept) > signInWindow {
@@ -177,16 +186,17 @@ func (l *guessLimiter) judge(who guesser, ok bool, now time.Time) (allowed bool)
 	if past != nil && now.Sub(past.since) > signInWindow {
 		past = nil
 	}
-	if past != nil && past.count >= l.limit {
-		return false
-	}
 	switch {
+	case past != nil && l.limit > 0 && past.count >= l.limit:
+		past.count++
 	case ok:
 		delete(l.byGuesser, who)
+		return 0
 	case past == nil:
-		l.byGuesser[who] = &guesses{count: 1, since: now}
+		past = &guesses{count: 1, since: now}
+		l.byGuesser[who] = past
 	default:
 		past.count++
 	}
-	return true
+	return past.count
 }

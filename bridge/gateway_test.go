@@ -443,22 +443,30 @@ func TestMixedWindow(t *testing.T) {
 }
 
 // TestRefusalTellsNothing: a wrong password and an unknown handle take the same
-// time and give the same answer; too many of them are refused unseen, for the
-// address that guesses only.
+// time and give the same answer; each further guess takes twice as long, and too many
+// are refused unseen: for the address that guesses only.
 func TestRefusalTellsNothing(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		stopGateway(t, w.g)
 		w.g = startGateway(t, w.db, func(o *bridge.Options) { o.Limits.SignInAttempts = 3 })
 		_, err := w.db.AddPassword(t.Context(), alice, "test", "sesame")
 		must(t, err)
+		failed := make(map[[2]string]int)
 		try := func(handle, password, from string) error {
 			t.Helper()
 			start := time.Now()
 			proof := msnp.Proof{Handle: handle, Challenge: "c", Response: msnptest.Digest("c", password), Addr: netip.MustParseAddr(from)}
 			_, err := w.g.Authenticate(t.Context(), proof)
-			if took := time.Since(start); err != nil && took != 100*time.Millisecond {
-				t.Errorf("a refusal took %v", took)
+			guesser := [2]string{strings.ToLower(strings.TrimSuffix(handle, "@example.org")), from[:9]}
+			if err == nil {
+				delete(failed, guesser)
+				return nil
 			}
+			want := 100 * time.Millisecond << failed[guesser]
+			if took := time.Since(start); took != want {
+				t.Errorf("refusal %d of %s took %v, want %v", failed[guesser]+1, handle, took, want)
+			}
+			failed[guesser]++
 			return err
 		}
 		must(t, try("alice", "sesame", "192.0.2.1"))

@@ -110,6 +110,7 @@ func (c *conn) await() {
 
 // proceed handles commands until the connection ends, or until a notification
 // connection has nothing more to say; then another goroutine awaits what comes.
+// Before its first CHG a client has more to say at once.
 func (c *conn) proceed() {
 	idle := false
 	defer func() {
@@ -129,7 +130,7 @@ func (c *conn) proceed() {
 			c.life.rest()
 		}
 		switch {
-		case err == nil && c.ns != nil && c.reader.Buffered() == 0:
+		case err == nil && c.ns != nil && c.ns.status != Offline && c.reader.Buffered() == 0:
 			idle = true
 			go c.await() // which the connection belongs to now
 			return

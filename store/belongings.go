@@ -33,12 +33,12 @@ func (s *Store) Belongings(ctx context.Context, handle bridge.Handle) (b bridge.
 		return b, wrap(err, "read what belongs to %s", handle)
 	}
 	defer rows.Close()
-	known := false
+	// Plain types: database/sql fills others by reflection. And once for all rows:
+	// each has to be allocated.
+	var list, serial int64
+	var who, name, network, id, contactName string
+	var flag, known bool
 	for rows.Next() {
-		// Plain types: database/sql fills others by reflection.
-		var list, serial int64
-		var who, name, network, id, contactName string
-		var flag bool
 		if err = rows.Scan(&list, &who, &name, &serial, &network, &id, &contactName, &flag); err != nil {
 			return b, wrap(err, "read what belongs to %s", handle)
 		}

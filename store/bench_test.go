@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"context"
 	"fmt"
 	"strconv"
 	"syscall"
@@ -55,6 +56,23 @@ func BenchmarkSignIn(b *testing.B) {
 		_, err := s.Belongings(b.Context(), alice)
 		return err
 	})
+}
+
+// The same for somebody with many contacts, each on three lists.
+func BenchmarkBelongingsOf1000(b *testing.B) {
+	s := newStoreWith(b, alice)
+	must(b, s.Atomically(b.Context(), func(ctx context.Context) error {
+		for i := range 1000 {
+			who := msnp.Member{Handle: bridge.Handle(fmt.Sprintf("contact%d@remote.test", i)), Name: "A friendly name"}
+			for _, list := range [...]msnp.List{msnp.Forward, msnp.Allow, msnp.Reverse} {
+				if _, _, err := s.AddEntry(ctx, alice, list, who, 0); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}))
+	measure(b, func(int) error { _, err := s.Belongings(b.Context(), alice); return err })
 }
 
 func BenchmarkListsOf1000(b *testing.B) {

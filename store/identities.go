@@ -61,6 +61,21 @@ func (s *Store) SetIdentity(ctx context.Context, identity bridge.IdentityRecord)
 	return wrap(err, "set %s identity of %s", identity.Network, identity.Account)
 }
 
+// RenewCredentials stores new credentials of an identity that goes on as it is: no
+// [bridge.AccountChange] tells of it. The error is [ErrNoIdentity] for one that is
+// there no more.
+func (s *Store) RenewCredentials(ctx context.Context, handle bridge.Handle, network string, credentials []byte) error {
+	sealed := s.sealer.seal(credentials, identityPlace(bridge.IdentityRecord{Account: handle, Network: network})...)
+	err := s.write(ctx, func(ctx context.Context) error {
+		renewed, err := s.exec(ctx, `UPDATE identity SET credentials=$1 WHERE account=$2 AND network=$3`, sealed, fold(handle), network)
+		if err == nil && renewed == 0 {
+			err = ErrNoIdentity
+		}
+		return err
+	})
+	return wrap(err, "renew %s identity of %s", network, handle)
+}
+
 // forgetOther removes what was remembered for somebody else: another identity
 // has other chats, and another place in another archive.
 func (s *Store) forgetOther(ctx context.Context, next bridge.IdentityRecord) error {

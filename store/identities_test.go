@@ -23,10 +23,20 @@ func TestIdentities(t *testing.T) {
 	wantEqual(t, "identities replaced", get(s.Identities(ctx, alice))(t), []bridge.IdentityRecord{own, login})
 	wantEqual(t, "Bob's identities", len(get(s.Identities(ctx, bob))(t)), 0)
 
+	_, before, err := s.AccountChanges(ctx, -1)
+	must(t, err)
+	must(t, s.RenewCredentials(ctx, alice, "matrix", []byte("u")))
+	own.Credentials = []byte("u")
+	wantEqual(t, "identities renewed", get(s.Identities(ctx, alice))(t), []bridge.IdentityRecord{own, login})
+	changes, _, err := s.AccountChanges(ctx, before)
+	must(t, err)
+	wantEqual(t, "changes told of a renewal", len(changes), 0)
+	wantErr(t, s.RenewCredentials(ctx, bob, "matrix", []byte("u")), store.ErrNoIdentity)
+
 	get(s.OutboxAdd(ctx, bridge.OutboxEntry{Account: alice, Network: "matrix"}))(t)
 	get(s.OutboxAdd(ctx, bridge.OutboxEntry{Account: alice, Network: "xmpp"}))(t)
 	get(s.OutboxAdd(ctx, bridge.OutboxEntry{Account: bob, Network: "matrix"}))(t)
-	_, _, err := s.InboxAdd(ctx, bridge.InboxEntry{Account: alice, Network: "matrix"})
+	_, _, err = s.InboxAdd(ctx, bridge.InboxEntry{Account: alice, Network: "matrix"})
 	must(t, err)
 
 	must(t, s.RemoveIdentity(ctx, alice, "matrix"))

@@ -23,9 +23,9 @@ func (s *Store) Lists(ctx context.Context, account bridge.Handle) (lists [4][]ms
 		return lists, wrap(err, "read lists of %s", account)
 	}
 	defer rows.Close()
+	var list msnp.List
+	var m msnp.Member
 	for rows.Next() {
-		var list msnp.List
-		var m msnp.Member
 		if err = rows.Scan(&list, &m.Handle, &m.Name); err != nil {
 			return lists, wrap(err, "read lists of %s", account)
 		}

@@ -58,9 +58,10 @@ type origins struct {
 func newOrigins(size int) origins { return origins{newRecent[place, content.Origin](size)} }
 
 // note remembers an event, the gateway's own included, when everybody has been told
-// of it: from then on an edited message has its new words, and a deleted one none.
+// of it: from then on an edited message has its new words, and a deleted one none. An
+// encrypted one counts when it is opened; of the gateway's own it is known before.
 func (o origins) note(evt *event.Event) {
-	if evt.StateKey != nil || evt.ID == "" {
+	if evt.StateKey != nil || evt.ID == "" || evt.Type.Type == event.EventEncrypted.Type {
 		return
 	}
 	origin := content.OriginOf(evt)

@@ -16,12 +16,16 @@ import (
 )
 
 // Credentials are what an account of [KindLogin] is logged in with. They are stored
-// sealed. Make them with [LoginByPassword] or [LoginByToken].
+// sealed. Make them with [LoginByPassword], [LoginByToken] or [LoginByBrowser].
 type Credentials struct {
 	HomeserverURL string      `json:"homeserver_url"`
 	UserID        id.UserID   `json:"user_id"`
 	DeviceID      id.DeviceID `json:"device_id"`
 	AccessToken   string      `json:"access_token"`
+	// The rest is for a log-in that is renewed before it expires.
+	ClientID     string    `json:"client_id,omitempty"`
+	RefreshToken string    `json:"refresh_token,omitempty"`
+	Expires      time.Time `json:"expires,omitzero"`
 }
 
 // Marshal makes of them what [bridge.Login] carries.
@@ -149,6 +153,33 @@ func LoginByToken(ctx context.Context, homeserverURL string, person bridge.Remot
 	}, nil
 }
 
+// CheckStored tries what an identity of [KindLogin] or [KindOwn] is reached by. For
+// commands; the error is one line that says what to do.
+func CheckStored(ctx context.Context, o Options, identity bridge.IdentityRecord) error {
+	if identity.Kind == KindOwn {
+		return CheckOwn(ctx, o, identity.ID)
+	}
+	credentials, err := parseCredentials(identity.Credentials)
+	if err != nil {
+		return fmt.Errorf("%w: link the account again with \"papillon link\"", err)
+	}
+	if credentials.RefreshToken != "" {
+		return nil // its access token may have expired, and trying the other would use it up
+	}
+	if _, err := LoginByToken(ctx, credentials.HomeserverURL, identity.ID, credentials.AccessToken); err != nil {
+		return fmt.Errorf("%w: link the account again with \"papillon link\"", err)
+	}
+	return nil
+}
+
+// SameSession says whether two credentials are of one session of one person, whose
+// end would be that of both. For commands.
+func SameSession(a, b []byte) bool {
+	x, errX := parseCredentials(a)
+	y, errY := parseCredentials(b)
+	return errX == nil && errY == nil && x.UserID == y.UserID && x.DeviceID == y.DeviceID && x.DeviceID != ""
+}
+
 // Logout ends the session that the credentials stand for. One that has ended
 // already is no error. For commands.
 func Logout(ctx context.Context, raw []byte) error {
@@ -160,7 +191,16 @@ func Logout(ctx context.Context, raw []byte) error {
 	if err != nil {
 		return err
 	}
-	if _, err = client.Logout(mautrix.WithMaxRetries(ctx, 0)); err != nil && !tokenRefused(err) {
+	ctx = mautrix.WithMaxRetries(ctx, 0)
+	if credentials.ClientID != "" {
+		// A token that is not known any more is no error here (RFC 7009 §2.2).
+		client.OAuthSetTokens(credentials.ClientID, credentials.RefreshToken, credentials.AccessToken, credentials.Expires)
+		if err = client.OAuthRevokeToken(ctx); err != nil {
+			return explain(err)
+		}
+		return nil
+	}
+	if _, err = client.Logout(ctx); err != nil && !tokenRefused(err) {
 		return explain(err)
 	}
 	return nil

@@ -53,6 +53,7 @@ func newFake() *fake {
 	f.on("GET", "/members", fixed(http.StatusOK, `{"chunk":[]}`))
 	f.on("GET", "/status", fixed(http.StatusOK, `{"presence":"online"}`))
 	f.on("GET", "/sync", idleSync)
+	f.on("GET", "/state/m.room.encryption", fixed(http.StatusNotFound, `{"errcode":"M_NOT_FOUND","error":"not encrypted"}`))
 	return f
 }
 
@@ -126,13 +127,25 @@ func (f *fake) made(method, path string) []call {
 // open opens a network and one account over the fake, in a bubble.
 func (f *fake) open(t *testing.T) *user {
 	t.Helper()
-	reg, err := NewRegistration(RegistrationOptions{Domain: matrixtest.Domain, URL: "http://127.0.0.1:1"})
+	opened, r := f.openAs(t, bridge.Login{Account: "alice@msn.test", Name: "Alice"})
+	return &user{account: opened.(*account), recorder: r, t: t}
+}
+
+// openAs does so for any login.
+func (f *fake) openAs(t *testing.T, login bridge.Login) (bridge.Account, *recorder) {
+	t.Helper()
+	options := RegistrationOptions{Domain: matrixtest.Domain, URL: "http://127.0.0.1:1"}
+	reg, err := NewRegistration(options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	puppets, err := NewPuppetRegistration(options)
 	if err != nil {
 		t.Fatal(err)
 	}
 	n, err := New(t.Context(), Options{
-		HomeserverURL: "http://hs.test", Domain: matrixtest.Domain, Registration: reg, AccountDomain: "msn.test",
-		StateDB: newDB(t), Chats: newMemoryChats(), Log: zerolog.Nop(), HTTPClient: &http.Client{Transport: f},
+		HomeserverURL: "http://hs.test", Domain: matrixtest.Domain, Registration: reg, Puppets: puppets, AccountDomain: "msn.test",
+		StateDB: newDB(t), Chats: newMemoryChats(), Memory: newMemory(), Log: zerolog.Nop(), HTTPClient: &http.Client{Transport: f},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -141,7 +154,7 @@ func (f *fake) open(t *testing.T) *user {
 	done := make(chan error, 1)
 	go func() { done <- n.Run(ctx) }()
 	r := newRecorder()
-	a, err := n.Open(t.Context(), bridge.Login{Account: "alice@msn.test", Name: "Alice"}, r)
+	a, err := n.Open(t.Context(), login, r)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,7 +163,7 @@ func (f *fake) open(t *testing.T) *user {
 		cancel()
 		<-done
 	})
-	return &user{account: a.(*account), recorder: r, t: t}
+	return a, r
 }
 
 const bob = "@bob:hs.test"

@@ -69,6 +69,9 @@ type Options struct {
 	// Memory stores how far a person's own account has been read. Without it
 	// there is no [KindOwn] and no [KindLogin].
 	Memory bridge.Memory
+	// Renew stores new credentials of an account that it is open with already:
+	// those of a log-in by browser change every few minutes.
+	Renew func(ctx context.Context, account bridge.Handle, credentials []byte) error
 	// Log gets what an operator wants to know. Texts of messages never do.
 	Log zerolog.Logger
 	// HTTPClient makes the requests; nil means one of the network's own. It

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"maunium.net/go/mautrix/id"
@@ -200,5 +201,64 @@ func TestPersonsPositionIsForgotten(t *testing.T) {
 	alice.awaitText("line 49")
 	if got := alice.linesOf(); !slices.Equal(got, numbered(0, 50)) {
 		t.Errorf("got %v", got)
+	}
+}
+
+// TestPersonsPollsFail in ways that a homeserver has: it is asked again as it wishes,
+// and given up only when it turns the account away.
+func TestPersonsPollsFail(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		status int
+		body   string
+		polls  [2]int // at least and at most, in a minute and a half
+		says   string
+	}{
+		{"rate limit", 429, `{"errcode":"M_LIMIT_EXCEEDED","error":"no"}`, [2]int{3, 4}, ""}, // Retry-After is 30 s
+		{"bad gateway", 502, "<html>", [2]int{4, 12}, ""},
+		{"no answer", 0, "", [2]int{4, 12}, ""},
+		{"deactivated", 403, `{"errcode":"M_USER_DEACTIVATED","error":"no"}`, [2]int{1, 1}, "was deactivated"},
+		{"not in the namespace", 403, `{"errcode":"M_FORBIDDEN","error":"no"}`, [2]int{1, 1}, "does not let this gateway act"},
+		{"forbidden by a proxy", 403, "<html>", [2]int{4, 12}, ""},
+		{"registration not loaded", 401, `{"errcode":"M_UNKNOWN_TOKEN","error":"no"}`, [2]int{1, 1}, "second registration"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFake()
+				f.on("GET", "/sync", fixed(c.status, c.body))
+				opened, r := f.openAs(t, bridge.Login{Account: "alice@msn.test", Kind: KindOwn, ID: "@alice:hs.test"})
+				if err := opened.SetPresence(t.Context(), bridge.Presence{Show: bridge.Hidden}); err != nil {
+					t.Fatal(err)
+				}
+				if err := opened.(bridge.RosterKeeper).RosterReady(t.Context()); err == nil {
+					t.Error("the contact list is said to be there")
+				}
+				time.Sleep(time.Minute)
+				synctest.Wait()
+				if n := len(f.made("GET", "/sync")); n < c.polls[0] || n > c.polls[1] {
+					t.Errorf("%d polls, want %d to %d", n, c.polls[0], c.polls[1])
+				}
+				down, said := false, ""
+				r.mu.Lock()
+				for _, evt := range r.all {
+					switch e := evt.(type) {
+					case bridge.ConnectionChanged:
+						down = !e.Up
+					case bridge.NetworkSays:
+						said += e.Text
+					}
+				}
+				r.mu.Unlock()
+				if !down {
+					t.Error("the connection is not reported to be down")
+				}
+				if !strings.Contains(said, c.says) || c.says == "" && said != "" {
+					t.Errorf("said %q, want %q", said, c.says)
+				}
+				if err := opened.SetPresence(t.Context(), bridge.Presence{Show: bridge.Offline}); err != nil {
+					t.Fatal(err)
+				}
+			})
+		})
 	}
 }

@@ -180,6 +180,26 @@ func TestRevokedLogin(t *testing.T) {
 	}
 }
 
+// TestOwnSessionIsEnded: the session that the gateway has made for the account is made
+// anew when the person ends it.
+func TestOwnSessionIsEnded(t *testing.T) {
+	g := shared.gateway(t)
+	bob := shared.person(t, "bob")
+	alice := g.link(KindOwn, "alice")
+	room := alice.chatting(bob)
+	alice.signIn(bridge.Available)
+	alice.awaitUp(true)
+	ended := alice.person.poller.Load()
+	if _, err := ended.Logout(patient(t)); err != nil {
+		t.Fatal(err)
+	}
+	sayAll(t, bob, room, numbered(0, 3))
+	alice.awaitText("line 2")
+	if now := alice.person.poller.Load(); now == nil || now == ended {
+		t.Errorf("still the session %s", ended.DeviceID)
+	}
+}
+
 // counter counts requests by what their paths contain.
 type counter struct {
 	recorded []string

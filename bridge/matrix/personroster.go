@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 
+	"golang.org/x/sync/errgroup"
 	"maunium.net/go/mautrix"
 	"maunium.net/go/mautrix/event"
 	"maunium.net/go/mautrix/id"
@@ -176,38 +177,62 @@ func (t *turn) tellChanges(ctx context.Context, roster map[bridge.RemoteID]bridg
 	return nil
 }
 
+// namesAtOnce is how many profiles are asked for at once.
+const namesAtOnce = 8
+
 // nameStrangers finds the names of people whose rooms did not tell: a homeserver
 // need not send the members of a room in which nobody has spoken. It asks once.
 func (t *turn) nameStrangers(ctx context.Context, roster map[bridge.RemoteID]bridge.RosterEntry) error {
+	var nameless []bridge.RemoteID
 	for id, entry := range roster {
-		if entry.Contact.Room || entry.Contact.Name != "" {
-			continue
+		if !entry.Contact.Room && entry.Contact.Name == "" {
+			nameless = append(nameless, id)
 		}
-		user := userOf(id)
-		t.mu.Lock()
-		name, asked := t.names[user]
-		t.mu.Unlock()
-		if !asked {
-			var profile *mautrix.RespUserProfile
-			err := t.network.call(ctx, func(ctx context.Context) (err error) {
-				profile, err = t.client.GetProfile(ctx, user)
-				return err
-			})
-			switch {
-			case err == nil:
-				name = oneLine(profile.DisplayName)
-			case ctx.Err() != nil:
-				return ctx.Err()
-			default:
-				t.log.Debug().Err(err).Str("contact", string(user)).Msg("The profile of a contact cannot be read")
-			}
-			t.mu.Lock()
-			t.names[user] = name
-			t.mu.Unlock()
-		}
-		entry.Contact.Name = name
+	}
+	group, asking := errgroup.WithContext(ctx)
+	group.SetLimit(namesAtOnce)
+	for _, id := range nameless {
+		group.Go(func() error { return t.learnName(asking, userOf(id)) })
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, id := range nameless {
+		entry := roster[id]
+		entry.Contact.Name = t.names[userOf(id)]
 		roster[id] = entry
 	}
+	return nil
+}
+
+// learnName asks for somebody's profile, if that was not done before. A profile that
+// is not to be had leaves the person without a name.
+func (t *turn) learnName(ctx context.Context, user id.UserID) error {
+	t.mu.Lock()
+	_, asked := t.names[user]
+	t.mu.Unlock()
+	if asked {
+		return nil
+	}
+	var profile *mautrix.RespUserProfile
+	err := t.network.call(ctx, func(ctx context.Context) (err error) {
+		profile, err = t.client.GetProfile(ctx, user)
+		return err
+	})
+	name := ""
+	switch {
+	case err == nil:
+		name = oneLine(profile.DisplayName)
+	case ctx.Err() != nil:
+		return ctx.Err()
+	default:
+		t.log.Debug().Err(err).Str("contact", string(user)).Msg("The profile of a contact cannot be read")
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.names[user] = name
 	return nil
 }
 
@@ -216,7 +241,7 @@ func (t *turn) nameStrangers(ctx context.Context, roster map[bridge.RemoteID]bri
 // being in it.
 func (p *person) Follow(ctx context.Context, contact bridge.Contact) error {
 	if contact.Room {
-		return nil
+		return p.account.Follow(ctx, contact)
 	}
 	if err := p.ensureReady(ctx); err != nil {
 		return fmt.Errorf("follow %s: %w", contact.ID, err)

@@ -105,6 +105,10 @@ func (p *person) sync(ctx context.Context, s *session) {
 			return
 		}
 		s.syncing.Store(false)
+		if tokenRefused(err) && !turn.relogged && p.dropDevice() {
+			turn.relogged = true
+			continue
+		}
 		if reason := p.refusal(err); reason != "" {
 			p.outOfUse(reason)
 			arrival.fail(err)
@@ -124,16 +128,17 @@ func (p *person) sync(ctx context.Context, s *session) {
 // turn is the sync of one session.
 type turn struct {
 	*person
-	session *session
-	arrival *arrival
-	filter  string
-	at      position
-	began   bool     // at is read from storage
-	greeted bool     // a poll has been answered in this session
-	lost    bool     // the homeserver does not know the position: at.At counts
-	unnamed bool     // a new room is not told yet, because its name may follow
-	changed *changes // by the poll in hand
-	unsaved *changes // and before, not stored yet
+	session  *session
+	arrival  *arrival
+	filter   string
+	at       position
+	began    bool     // at is read from storage
+	greeted  bool     // a poll has been answered in this session
+	lost     bool     // the homeserver does not know the position: at.At counts
+	relogged bool     // its device was ended from elsewhere, and made anew
+	unnamed  bool     // a new room is not told yet, because its name may follow
+	changed  *changes // by the poll in hand
+	unsaved  *changes // and before, not stored yet
 	// roster and blocked are what was reported last; nil before.
 	roster  map[bridge.RemoteID]bridge.RosterEntry
 	blocked map[bridge.RemoteID]bool

@@ -186,6 +186,26 @@ func (p *person) beginSync(ctx context.Context) error {
 	return nil
 }
 
+// dropDevice forgets the device that the gateway has made for the account: the person
+// has ended its session with another client. The next one is made when it is needed.
+// It returns false if the device is the log-in itself, or there is none.
+func (p *person) dropDevice() bool {
+	p.sealing.opening.Lock()
+	defer p.sealing.opening.Unlock()
+	p.sealing.mu.Lock()
+	device, client := p.sealing.device, p.sealing.client
+	if device == nil || client == p.client {
+		p.sealing.mu.Unlock()
+		return false
+	}
+	p.sealing.device, p.sealing.client = nil, nil
+	p.sealing.mu.Unlock()
+	p.poller.Store(nil)
+	device.Close()
+	p.log.Info().Msg("Papillon's session was ended from elsewhere; it logs in again")
+	return true
+}
+
 // missedMembers has an encrypted room's members be asked for again, and its next
 // message use a new key: somebody may have come or gone unseen.
 func (p *person) missedMembers(ctx context.Context, room id.RoomID) error {

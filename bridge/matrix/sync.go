@@ -20,6 +20,9 @@ const (
 	pollBurst      = 20
 )
 
+// redactionsAtOnce is how many redactions of one room a poll may bring.
+const redactionsAtOnce = 30
+
 // syncGrace is how much longer than it should a poll may take.
 const syncGrace = 15 * time.Second
 
@@ -32,7 +35,7 @@ func ghostFilter() (string, error) {
 		Room: &mautrix.RoomFilter{
 			AccountData: none,
 			State:       none,
-			Timeline:    &mautrix.FilterPart{Types: []event.Type{event.EventRedaction}},
+			Timeline:    &mautrix.FilterPart{Types: []event.Type{event.EventRedaction}, Limit: redactionsAtOnce},
 			Ephemeral:   &mautrix.FilterPart{Types: []event.Type{event.EphemeralEventTyping}},
 		},
 	})

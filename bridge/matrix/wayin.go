@@ -82,6 +82,14 @@ func openLogin(n *Network, login bridge.Login, events bridge.Receiver) (member, 
 		return nil, fmt.Errorf("%w: link the account again with \"papillon link\"", err)
 	}
 	client.StateStore = n.state
+	if credentials.RefreshToken != "" {
+		if n.options.Renew == nil {
+			return nil, fmt.Errorf("there is no storage for renewed log-ins")
+		}
+		credentials.renewing(client, func(ctx context.Context, raw []byte) error {
+			return n.options.Renew(ctx, login.Account, raw)
+		})
+	}
 	return n.openPerson(login, client, asDevice{client.UserID, login.Account}, events)
 }
 

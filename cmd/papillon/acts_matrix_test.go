@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -68,6 +69,61 @@ func TestActsOverMatrix(t *testing.T) {
 		return read
 	}); err != nil {
 		t.Fatal(err)
+	}
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestLongTextsOverMatrix: more than a message of MSN, or an event of Matrix, can
+// hold arrives whole and in order.
+func TestLongTextsOverMatrix(t *testing.T) {
+	tw := newTown(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	stop := startServe(t, tw.config)
+	alice := signIn(t, tw.config, tw.password)
+	window, room := tw.acquaint(t, ctx, alice)
+	var words strings.Builder
+	for i := range 9000 {
+		fmt.Fprintf(&words, "%d ", i)
+	}
+	if _, err := tw.bob.Say(ctx, room, words.String()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tw.bob.Say(ctx, room, "the end"); err != nil {
+		t.Fatal(err)
+	}
+	whole := strings.Join(strings.Fields(words.String()), " ")
+	var got []string
+	for len(got) == 0 || got[len(got)-1] != "the end" {
+		m, err := msnptest.WaitFor[msnptest.MessageArrived](ctx, window, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, m.Message.Text())
+	}
+	if joined := strings.Join(got[:len(got)-1], " "); joined != whole || len(got) < 20 {
+		t.Errorf("%d pieces of %d bytes, not of %d", len(got), len(joined), len(whole))
+	}
+	if _, err := window.SendText(ctx, whole, msnptest.Acknowledged); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := window.SendText(ctx, "the end", msnptest.Acknowledged); err != nil {
+		t.Fatal(err)
+	}
+	got = nil
+	for len(got) == 0 || got[len(got)-1] != "the end" {
+		evt, err := tw.bob.Wait(ctx, "a piece", func(evt *event.Event) bool {
+			return evt.Type == event.EventMessage && evt.Sender == ghost
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, evt.Content.AsMessage().Body)
+	}
+	if joined := strings.Join(got[:len(got)-1], " "); joined != whole || len(got) < 3 {
+		t.Errorf("%d events of %d bytes, not of %d", len(got), len(joined), len(whole))
 	}
 	if err := stop(); err != nil {
 		t.Fatal(err)

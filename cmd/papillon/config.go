@@ -121,7 +121,7 @@ type LimitsConfig struct {
 	CommandsPerSecond     int      `yaml:"commands_per_second" doc:"Commands of one connection; a faster client is slowed down."`
 	CommandBurst          int      `yaml:"command_burst" doc:"How many of them may come at once."`
 	SignInsPerMinute      int      `yaml:"sign_ins_per_minute" doc:"Sign-in attempts of one address."`
-	SignInAttempts        int      `yaml:"sign_in_attempts" doc:"Failed sign-ins of one address at one account within five minutes."`
+	SignInAttempts        int      `yaml:"sign_in_attempts" doc:"Failed sign-ins of one address at one account within five minutes. Each takes longer than the one before."`
 	ConnectionsPerAddress int      `yaml:"connections_per_address" doc:"Open connections of one address."`
 	Participants          int      `yaml:"participants" doc:"People in one conversation."`
 	ListLength            int      `yaml:"list_length" doc:"Entries on one contact list."`

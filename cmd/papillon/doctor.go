@@ -12,6 +12,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"papillon/bridge"
+	"papillon/bridge/matrix"
 	"papillon/bridge/xmpp"
 	"papillon/store"
 )
@@ -178,11 +179,33 @@ func checkComponent(ctx context.Context, x *examination) []finding {
 	return []finding{{what, err}}
 }
 
-// checkIdentities logs in to the linked accounts.
-func checkIdentities(ctx context.Context, x *examination) (all []finding) {
-	options, err := x.config.xmppOptions()
+// identityChecks try what a linked account is reached by.
+func (c *Config) identityChecks() (checks map[[2]string]func(context.Context, bridge.IdentityRecord) error, err error) {
+	onXMPP, err := c.xmppOptions()
 	if err != nil {
-		return []finding{{"xmpp.ca", err}}
+		return nil, err
+	}
+	onMatrix, err := c.matrixOptions(func(string, string) {})
+	if err != nil {
+		return nil, err
+	}
+	person := func(ctx context.Context, id bridge.IdentityRecord) error {
+		return matrix.CheckStored(ctx, onMatrix, id)
+	}
+	return map[[2]string]func(context.Context, bridge.IdentityRecord) error{
+		{matrix.Name, matrix.KindOwn}:   person,
+		{matrix.Name, matrix.KindLogin}: person,
+		{xmpp.Name, xmpp.KindLogin}: func(ctx context.Context, id bridge.IdentityRecord) error {
+			return xmpp.CheckStored(ctx, onXMPP, id)
+		},
+	}, nil
+}
+
+// checkIdentities tries the linked accounts.
+func checkIdentities(ctx context.Context, x *examination) (all []finding) {
+	checks, err := x.config.identityChecks()
+	if err != nil {
+		return []finding{{"linked accounts", err}}
 	}
 	err = x.db.EachAccount(ctx, func(a bridge.AccountRecord) error {
 		identities, err := x.db.Identities(ctx, a.Handle)
@@ -190,13 +213,14 @@ func checkIdentities(ctx context.Context, x *examination) (all []finding) {
 			return err
 		}
 		for _, id := range identities {
-			if id.Network != xmpp.Name || id.Kind != xmpp.KindLogin {
+			check := checks[[2]string{id.Network, id.Kind}]
+			if check == nil {
 				continue
 			}
 			ctx, cancel := context.WithTimeout(ctx, doctorTimeout)
-			err := xmpp.CheckStored(ctx, options, id)
+			err := check(ctx, id)
 			cancel()
-			all = append(all, finding{fmt.Sprintf("%s logs in as %s", a.Handle, id.ID), err})
+			all = append(all, finding{fmt.Sprintf("%s uses %s (%s)", a.Handle, id.ID, id.Kind), err})
 		}
 		return nil
 	})

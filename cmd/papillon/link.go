@@ -59,7 +59,14 @@ func (cmd linkCmd) Run(io *streams) error {
 		if err := link(cmd, c, io, &id); err != nil {
 			return err
 		}
+		before, err := db.Identities(ctx, h)
+		if err != nil {
+			return err
+		}
 		if err := db.SetIdentity(ctx, id); err != nil {
+			return err
+		}
+		if err := endSessions(ctx, io, before, id); err != nil {
 			return err
 		}
 		what := string(id.ID)
@@ -180,12 +187,8 @@ func (cmd unlinkCmd) Run(io *streams) error {
 		if err != nil {
 			return accountError(h, err)
 		}
-		for _, id := range identities {
-			if id.Network == cmd.Network && id.Network == matrix.Name && id.Kind == matrix.KindLogin {
-				if err := logoutMatrix(ctx, io, id); err != nil {
-					return err
-				}
-			}
+		if err := endSessions(ctx, io, identities, bridge.IdentityRecord{Network: cmd.Network}); err != nil {
+			return err
 		}
 		_, err = fmt.Fprintf(io.out, "%s is not linked to %s any more. Its messages that waited to be sent there are gone.\n", h, cmd.Network)
 		return err

@@ -15,6 +15,9 @@ import (
 // accounts elsewhere may be linked at any time.
 func (d *daemon) newMatrix(ctx context.Context, options matrix.Options) (*matrix.Network, error) {
 	options.StateDB, options.Chats, options.Memory, options.Log = d.store.DB(), d.store, d.store, d.log
+	options.Renew = func(ctx context.Context, account bridge.Handle, credentials []byte) error {
+		return d.store.RenewCredentials(ctx, account, matrix.Name, credentials)
+	}
 	var err error
 	if options.PickleKey, err = d.store.Secret(ctx, "matrix keys"); err != nil {
 		return nil, fmt.Errorf("read the secret of the Matrix keys: %w", err)
@@ -85,30 +88,44 @@ func linkMatrixLogin(cmd linkCmd, _ *Config, io *streams, id *bridge.IdentityRec
 	if err != nil {
 		return err
 	}
-	if cmd.PasswordStdin == cmd.TokenStdin {
-		return configError{errors.New("the password or an access token is needed: give --password-stdin or --token-stdin and write it to standard input")}
-	}
-	secret, err := readSecret(io.in)
-	if err != nil {
-		return err
+	if cmd.PasswordStdin && cmd.TokenStdin {
+		return configError{errors.New("give --password-stdin or --token-stdin, not both")}
 	}
 	server := cmd.Server
 	if server != "" && !strings.Contains(server, "://") {
 		server = "https://" + server
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), linkTimeout)
-	defer cancel()
-	login := matrix.LoginByPassword
-	if cmd.TokenStdin {
-		login = matrix.LoginByToken
-	}
-	credentials, err := login(ctx, server, person, secret)
+	credentials, err := cmd.loginMatrix(server, person, io)
 	if err != nil {
 		return fmt.Errorf("cannot log in as %s: %w; nothing was changed", person, err)
 	}
 	id.ID = person
 	id.Credentials, err = credentials.Marshal()
 	return err
+}
+
+// browserTimeout is how long somebody may take to agree in a browser.
+const browserTimeout = 15 * time.Minute
+
+// loginMatrix logs in by what stands on standard input, or by a browser.
+func (cmd linkCmd) loginMatrix(server string, person bridge.RemoteID, io *streams) (matrix.Credentials, error) {
+	if !cmd.PasswordStdin && !cmd.TokenStdin {
+		ctx, cancel := context.WithTimeout(context.Background(), browserTimeout)
+		defer cancel()
+		return matrix.LoginByBrowser(ctx, server, person, func(page, code string) {
+			fmt.Fprintf(io.err, "Open %s with any browser, log in as %s and confirm the code %s.\n", page, person, code)
+		})
+	}
+	secret, err := readSecret(io.in)
+	if err != nil {
+		return matrix.Credentials{}, err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), linkTimeout)
+	defer cancel()
+	if cmd.TokenStdin {
+		return matrix.LoginByToken(ctx, server, person, secret)
+	}
+	return matrix.LoginByPassword(ctx, server, person, secret)
 }
 
 // matrixPerson reads the id on the command line.
@@ -123,14 +140,22 @@ func matrixPerson(typed string) (bridge.RemoteID, error) {
 	return person, nil
 }
 
-// logoutMatrix ends the session of an identity that is given up. That it cannot is
-// worth a line, and no reason to keep the identity.
-func logoutMatrix(ctx context.Context, io *streams, id bridge.IdentityRecord) error {
-	ctx, cancel := context.WithTimeout(ctx, linkTimeout)
-	defer cancel()
-	if err := matrix.Logout(ctx, id.Credentials); err != nil {
-		_, err = fmt.Fprintf(io.err, "The session at the Matrix server could not be ended (%v): end it with another client of %s.\n", err, id.ID)
-		return err
+// endSessions logs out what another identity has taken the place of. That it cannot
+// is worth a line, and no reason to keep the old identity.
+func endSessions(ctx context.Context, io *streams, before []bridge.IdentityRecord, now bridge.IdentityRecord) error {
+	for _, id := range before {
+		if id.Network != now.Network || id.Network != matrix.Name || id.Kind != matrix.KindLogin || matrix.SameSession(id.Credentials, now.Credentials) {
+			continue
+		}
+		ctx, cancel := context.WithTimeout(ctx, linkTimeout)
+		err := matrix.Logout(ctx, id.Credentials)
+		cancel()
+		if err == nil {
+			continue
+		}
+		if _, err = fmt.Fprintf(io.err, "The session at the Matrix server could not be ended (%v): end it with another client of %s.\n", err, id.ID); err != nil {
+			return err
+		}
 	}
 	return nil
 }

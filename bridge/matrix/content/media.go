@@ -11,11 +11,15 @@ import (
 	"maunium.net/go/mautrix/id"
 
 	"papillon/bridge"
+	"papillon/bridge/text"
 )
 
 const (
 	// maxMedia is how many files of one event count.
 	maxMedia = 16
+	// maxName is how much of a file's name is handed on, in bytes. It is shortened
+	// where it is shown, in a way that keeps its ending.
+	maxName = 1 << 10
 	// maxURI is the longest address of a file that counts, in bytes: a server
 	// name has at most 255.
 	maxURI = 512
@@ -134,7 +138,7 @@ func mediaOf(c *event.MessageEventContent) (media bridge.Media, ok bool) {
 		source.URI = uri
 	}
 	media = bridge.Media{
-		Source: source.String(), Name: label(c.GetFileName()),
+		Source: source.String(), Name: text.Preview(c.GetFileName(), maxName),
 		Type: kinds[c.MsgType].family, Voice: c.MSC3245Voice != nil,
 	}
 	if info := c.Info; info != nil {

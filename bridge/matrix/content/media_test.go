@@ -40,6 +40,7 @@ func TestDecodeFiles(t *testing.T) {
 		{"audio", "m.room.message", `{"msgtype":"m.audio","body":"a.ogg","url":"` + uri + `","info":{"duration":83000,"size":2048}}`, with(said(""), file("a.ogg", "audio/*", 2048))},
 		{"voice", "m.room.message", `{"msgtype":"m.audio","body":"a.ogg","url":"` + uri + `","info":{"mimetype":"audio/ogg"},"org.matrix.msc3245.voice":{}}`, with(said(""), voice)},
 		{"file", "m.room.message", `{"msgtype":"m.file","body":"a\nb.txt","url":"` + uri + `","info":{"size":-4}}`, with(said(""), file("a b.txt", "", 0))},
+		{"a long name", "m.room.message", `{"msgtype":"m.file","body":"` + strings.Repeat("x", 300) + `.txt","url":"` + uri + `"}`, with(said(""), file(strings.Repeat("x", 300)+".txt", "", 0))},
 		{"encrypted", "m.room.message", `{"msgtype":"m.image","body":"cat.jpg","info":{"size":5,"mimetype":"image/jpeg"},"file":{"url":"` + uri + `",` + keys + `}}`, with(said(""), secret)},
 		{"sticker", "m.sticker", `{"body":"party","url":"` + uri + `","info":{"mimetype":"image/png"}}`, with(said("[sticker: party]"), file("party", "image/png", 0))},
 		{"gallery", "m.room.message", `{"msgtype":"com.beeper.gallery","body":"x","com.beeper.gallery.caption":"us","com.beeper.gallery.images":[{"msgtype":"m.image","body":"1.jpg","url":"` + uri + `"},{"msgtype":"m.image","body":"2.jpg","url":"` + uri + `"}]}`, with(said("us"), file("1.jpg", "image/*", 0), file("2.jpg", "image/*", 0))},
