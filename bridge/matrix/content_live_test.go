@@ -89,6 +89,9 @@ func TestEveryKindOfMessageIsShown(t *testing.T) {
 	alice.awaitText(unreadable)
 	l.send(event.NewEventType("com.example.unheard"), map[string]any{"a": 1})
 	alice.awaitText("[something that cannot be shown here: com.example.unheard]")
+	if shared.ChecksContent {
+		return
+	}
 	l.send(event.EventMessage, map[string]any{"msgtype": "m.text", "body": 7})
 	alice.awaitText("[a message that the gateway cannot read]")
 }
@@ -186,7 +189,9 @@ func TestNobodyEditsForOthers(t *testing.T) {
 		}
 	}
 	forge(bobs, "I owe you 500")
-	forge("$unknown", "I owe you 5000")
+	if !shared.ChecksContent {
+		forge("$unknown", "I owe you 5000")
+	}
 }
 
 // TestRedactionsComeOnce: two ghosts in a room, and a homeserver that offers the
