@@ -8,7 +8,7 @@ SESSIONS ?= 100000
 DENDRITE := tools/dendrite/bin/dendrite
 NETWORK  ?= matrix
 
-.PHONY: build test lint fuzz soak bench gobench demo dendrite xmpp-servers compiler clean help
+.PHONY: build test test-synapse lint fuzz soak bench gobench demo dendrite synapse xmpp-servers compiler clean help
 
 build: compiler ## build ./papillon
 	@go build -ldflags '-X main.version=$(VERSION)' -o papillon ./cmd/papillon
@@ -19,6 +19,11 @@ test: compiler dendrite xmpp-servers ## run all tests, with the race detector an
 	@echo 'Running the tests; the first run compiles SQLite for the race detector, about two minutes.'
 	go test -race -shuffle=on -timeout 45m -p 1 ./...
 
+# What speaks to a homeserver, once more with the other one.
+test-synapse: compiler synapse ## run the Matrix tests with Synapse in Dendrite's place
+	PAPILLON_TEST_HOMESERVER=synapse go test -race -shuffle=on -timeout 20m -p 1 ./bridge/matrix/...
+	PAPILLON_TEST_HOMESERVER=synapse go test -race -timeout 10m -run '^TestHomeserverDown$$' ./cmd/papillon
+
 dendrite: $(DENDRITE) ## build the homeserver that tests and demo run
 
 # A process of its own from a module of its own: it is never linked in.
@@ -27,6 +32,9 @@ $(DENDRITE): tools/dendrite/go.mod tools/dendrite/go.sum | compiler
 	@cd tools/dendrite && go build -o bin/ \
 		github.com/element-hq/dendrite/cmd/dendrite github.com/element-hq/dendrite/cmd/generate-keys
 	@touch $(DENDRITE)
+
+synapse: ## install the other homeserver into tools/synapse/venv
+	@tools/synapse/install
 
 # Prosody and ejabberd, and slixmpp as the client on the far side.
 xmpp-servers:
@@ -62,7 +70,7 @@ demo: build $(if $(filter xmpp,$(NETWORK)),xmpp-servers,dendrite) ## play a conv
 	@go run ./tools/demo -papillon ./papillon -network $(NETWORK) $(if $(filter once,$(DEMO)),-once)
 
 clean: ## remove what was built
-	rm -rf papillon tools/dendrite/bin tools/bench/bin
+	rm -rf papillon tools/dendrite/bin tools/synapse/venv tools/bench/bin
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16

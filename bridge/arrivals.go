@@ -30,6 +30,9 @@ type arrival struct {
 	entry   InboxEntry
 	contact msnp.Member // in whose window it belongs
 	from    msnp.Member // who speaks: the contact, or somebody in a room
+	// skipped are the inbox ids of the messages, itself included, for which this one
+	// stands as one line; see [user.abridge].
+	skipped []int64
 }
 
 // arrivals are the messages that a signed-in user's client has not been handed
@@ -168,6 +171,7 @@ func (u *user) pump(l *lane) {
 	if len(l.queue) == 0 || l.broken || u.closed || !u.status.Visible() {
 		return
 	}
+	u.abridge(l)
 	if s := u.windows.find(l.contact); s != nil {
 		for len(l.queue) > 0 && l.onWay < onWayMost {
 			m := l.queue[0]
@@ -297,6 +301,9 @@ func (u *user) hand(l *lane, s *seat, m arrival) (queued bool) {
 func (u *user) handed(l *lane, m arrival, size int, ok bool) {
 	if ok {
 		u.gateway.reaper.done(m.entry.ID)
+		for _, id := range m.skipped {
+			u.gateway.reaper.done(id)
+		}
 		if l := u.gateway.linkOf(u.handle, m.entry.Network); l != nil && size > 0 {
 			l.reading.handed(m.entry.Message)
 		}

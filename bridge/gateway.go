@@ -34,6 +34,10 @@ type Options struct {
 	Limits   Limits
 	// GiveUpAfter is how long an outgoing message is tried; 0 for ever.
 	GiveUpAfter time.Duration
+	// Missed is how many messages of one conversation that wait for a user are handed
+	// over, the newest of them, where the network keeps the others: one line says how
+	// many they are. 0 for all.
+	Missed int
 	// Media makes links to what comes with messages; nil for none.
 	Media MediaLinks
 	// SignUp decides who may make an account from a network; nil for nobody.

@@ -11,14 +11,26 @@ import (
 // Properties implements [msnp.Session].
 func (u *user) Properties(ctx context.Context, reply func(msnp.Properties)) error {
 	u.awaitRosters(ctx)
+	var groups msnp.Groups
+	var own msnp.Phones
+	var phones map[Handle]msnp.Phones
 	var err error
+	if u.dialect >= groupsDialect {
+		groups, err = u.groups(ctx)
+	}
+	if err == nil && u.dialect >= phonesDialect {
+		own, phones, err = u.phones(ctx)
+	}
+	if err != nil {
+		return err
+	}
 	u.owner.do(func() {
 		if u.closed {
 			err = errSignedOut
 			return
 		}
 		u.synced = true
-		p := msnp.Properties{Serial: u.serial, Prompt: u.prompt, Privacy: u.privacy}
+		p := msnp.Properties{Serial: u.serial, Prompt: u.prompt, Privacy: u.privacy, Groups: groups, Phones: own, ContactPhones: phones}
 		for list := range u.lists {
 			p.Lists[list] = u.lists[list].members()
 		}

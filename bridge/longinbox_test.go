@@ -82,3 +82,15 @@ func TestDeadWindow(t *testing.T) {
 		}
 	})
 }
+
+// TestLongText: split in order, nothing lost.
+func TestLongText(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		a := open(t, w.g, alice, msnp.Online)
+		long := strings.TrimSpace(strings.Repeat("the quick brown fox jumps over the lazy dog ", 100))
+		must(t, w.bob.Say(alice, long))
+		must(t, w.bob.Say(alice, "end"))
+		a.sees("MSG bob@fake.test end")
+		a.session.Close()
+	})
+}

@@ -284,6 +284,12 @@ type Settings interface {
 	Settings(ctx context.Context, account Handle) (map[string]string, error)
 	// SetSetting stores a choice; an empty value forgets it.
 	SetSetting(ctx context.Context, account Handle, name, value string) error
+	// SetProperty is SetSetting for what the user's client shows as a part of its
+	// lists; it raises the account's serial. The error is [ErrNoAccount].
+	SetProperty(ctx context.Context, account Handle, name, value string) (serial uint32, err error)
+	// ContactProperties returns a property of those on an account's FL who have an
+	// account here and do not have that one on BL.
+	ContactProperties(ctx context.Context, account Handle, name string) (map[Handle]string, error)
 }
 
 // Memory stores what a network has to remember for an account over restarts and

@@ -29,6 +29,9 @@ type user struct {
 	prompt  msnp.Prompt
 	privacy msnp.Privacy
 	lists   [4]roll
+	dialect int
+	// networkGroups are the groups that the networks' contacts are in; see keptGroups.
+	networkGroups map[string]uint32
 
 	// The rest belongs to the owner.
 	ctx       context.Context // see life
@@ -71,7 +74,7 @@ func (u *user) life() context.Context {
 // Open implements [msnp.Backend].
 func (g *Gateway) Open(ctx context.Context, h msnp.Handle, client msnp.Client, notifier msnp.Notifier) (msnp.Session, error) {
 	u := &user{
-		gateway: g, handle: h, notifier: notifier,
+		gateway: g, handle: h, notifier: notifier, dialect: client.Dialect,
 		era: text.EraOf(client.Dialect),
 	}
 	var (

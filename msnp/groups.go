@@ -214,8 +214,34 @@ func (o *ownGroups) forget(h Handle) {
 	delete(o.moved, h)
 }
 
+// state returns the groups as they are; the caller holds the lock.
+func (o *ownGroups) state() Groups {
+	of := make(map[Handle][]uint32, len(o.base)+len(o.moved))
+	for _, handles := range []map[Handle][]uint32{o.base, o.moved} {
+		for h := range handles {
+			of[h] = o.of(h)
+		}
+	}
+	return Groups{All: slices.Clone(o.all), Of: of}
+}
+
+// change makes a change that stays only if it could be stored, and returns the serial;
+// the caller holds the lock.
+func (o *ownGroups) change(ctx context.Context, f func()) (serial uint32, err error) {
+	all, moved := slices.Clone(o.all), maps.Clone(o.moved)
+	f()
+	store, ok := o.session.(GroupStore)
+	if !ok {
+		return o.serial(), nil
+	}
+	if serial, err = store.StoreGroups(ctx, o.state()); err != nil {
+		o.all, o.moved = all, moved
+	}
+	return serial, err
+}
+
 // AddGroup implements [GroupKeeper].
-func (o *ownGroups) AddGroup(_ context.Context, name string, reply func(serial, id uint32)) error {
+func (o *ownGroups) AddGroup(ctx context.Context, name string, reply func(serial, id uint32)) error {
 	defer o.lock()()
 	if len(o.all) >= MaxGroups {
 		return Errorf(CodeTooManyGroups, "there are %d groups already", len(o.all))
@@ -227,13 +253,15 @@ func (o *ownGroups) AddGroup(_ context.Context, name string, reply func(serial, 
 		}
 		id = max(id, g.ID+1)
 	}
-	o.all = append(o.all, Group{ID: id, Name: name})
-	reply(o.serial(), id)
-	return nil
+	serial, err := o.change(ctx, func() { o.all = append(o.all, Group{ID: id, Name: name}) })
+	if err == nil {
+		reply(serial, id)
+	}
+	return err
 }
 
 // RenameGroup implements [GroupKeeper].
-func (o *ownGroups) RenameGroup(_ context.Context, id uint32, name string, reply func(uint32)) error {
+func (o *ownGroups) RenameGroup(ctx context.Context, id uint32, name string, reply func(uint32)) error {
 	defer o.lock()()
 	i := o.find(id)
 	switch {
@@ -242,21 +270,25 @@ func (o *ownGroups) RenameGroup(_ context.Context, id uint32, name string, reply
 	case o.named(name, id):
 		return Errorf(CodeGroupExists, "there is a group of that name")
 	}
-	o.all[i].Name = name
-	reply(o.serial())
-	return nil
+	serial, err := o.change(ctx, func() { o.all[i].Name = name })
+	if err == nil {
+		reply(serial)
+	}
+	return err
 }
 
 // RemoveGroup implements [GroupKeeper].
-func (o *ownGroups) RemoveGroup(_ context.Context, id uint32, reply func(uint32)) error {
+func (o *ownGroups) RemoveGroup(ctx context.Context, id uint32, reply func(uint32)) error {
 	defer o.lock()()
 	i := o.find(id)
 	if i < 0 {
 		return Errorf(CodeNoSuchGroup, "there is no group %d", id)
 	}
-	o.all = slices.Delete(o.all, i, i+1)
-	reply(o.serial())
-	return nil
+	serial, err := o.change(ctx, func() { o.all = slices.Delete(o.all, i, i+1) })
+	if err == nil {
+		reply(serial)
+	}
+	return err
 }
 
 // PutInGroup implements [GroupKeeper]. Who is on FL shows by the refusal to add
@@ -275,6 +307,12 @@ func (o *ownGroups) PutInGroup(ctx context.Context, handle, name string, id uint
 		change.Group = id
 		reply(change, status)
 	})
+	if err == nil {
+		// The client has been answered: the contact is there, wherever he stands.
+		defer o.lock()()
+		_, err = o.change(ctx, func() {})
+		return err
+	}
 	var refusal *Error
 	if !errors.As(err, &refusal) || refusal.Code != CodeAlreadyThere {
 		return err
@@ -288,9 +326,11 @@ func (o *ownGroups) PutInGroup(ctx context.Context, handle, name string, id uint
 	if slices.Contains(ids, id) {
 		return err
 	}
-	o.moved[h] = append(ids, id)
-	reply(ListChange{List: Forward, Serial: o.serial(), Contact: Member{Handle: h, Name: name}, Group: id}, Offline)
-	return nil
+	serial, err := o.change(ctx, func() { o.moved[h] = append(ids, id) })
+	if err == nil {
+		reply(ListChange{List: Forward, Serial: serial, Contact: Member{Handle: h, Name: name}, Group: id}, Offline)
+	}
+	return err
 }
 
 // TakeFromGroup implements [GroupKeeper].
@@ -314,7 +354,9 @@ func (o *ownGroups) TakeFromGroup(ctx context.Context, handle string, id uint32,
 		})
 	}
 	defer o.lock()()
-	o.moved[h] = slices.DeleteFunc(ids, func(other uint32) bool { return other == id })
-	reply(ListChange{List: Forward, Serial: o.serial(), Contact: Member{Handle: h}, Group: id})
-	return nil
+	serial, err := o.change(ctx, func() { o.moved[h] = slices.DeleteFunc(ids, func(other uint32) bool { return other == id }) })
+	if err == nil {
+		reply(ListChange{List: Forward, Serial: serial, Contact: Member{Handle: h}, Group: id})
+	}
+	return err
 }

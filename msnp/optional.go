@@ -39,10 +39,10 @@ type Groups struct {
 // [Properties.Groups]. The methods are called like those of [Session], and reply
 // as there; each change raises the account's serial.
 //
-// For a session that is none the server keeps the groups itself, in memory and
-// only as long as the client is signed in. It then begins with what
+// For a session that is none the server keeps the groups itself, in memory: as long as
+// the client is signed in, or for good if the session is a [GroupStore]. It begins with what
 // [Properties.Groups] holds, which lets a backend put the contacts of a network
-// into a group of their own without storing anything.
+// into a group of their own.
 type GroupKeeper interface {
 	// AddGroup makes a group (ADG) and replies with its number. The errors are
 	// [CodeTooManyGroups] and [CodeGroupExists].
@@ -63,6 +63,14 @@ type GroupKeeper interface {
 	// the last is taken off FL: his client deletes him that way. The errors are
 	// [CodeNotOnList], [CodeNoSuchGroup] and [CodeNotInGroup].
 	TakeFromGroup(ctx context.Context, handle string, id uint32, reply func(ListChange)) error
+}
+
+// GroupStore is a [Session] that stores the groups which the server keeps for it: they
+// are in [Properties.Groups] then. A [GroupKeeper] is none.
+type GroupStore interface {
+	// StoreGroups stores the groups as they are after a change that the client made,
+	// and returns the account's serial, which is higher than before.
+	StoreGroups(ctx context.Context, groups Groups) (serial uint32, err error)
 }
 
 // PhoneKey is a key of PRP and BPR: one of the telephone numbers that clients of

@@ -7,6 +7,7 @@ import (
 	"go.mau.fi/util/dbutil"
 
 	"papillon/bridge"
+	"papillon/msnp"
 )
 
 // pair is a row of two texts.
@@ -47,6 +48,34 @@ func (s *Store) SetSetting(ctx context.Context, account bridge.Handle, name, val
 		`, fold(account), name, value)
 	}
 	return wrap(err, "set %s of %s", name, account)
+}
+
+// SetProperty is part of [bridge.Settings].
+func (s *Store) SetProperty(ctx context.Context, account bridge.Handle, name, value string) (serial uint32, err error) {
+	err = s.write(ctx, func(ctx context.Context) error {
+		if serial, _, err = s.raise(ctx, account); err != nil {
+			return err
+		}
+		return s.SetSetting(ctx, account, name, value)
+	})
+	return serial, wrap(err, "set %s of %s", name, account)
+}
+
+// ContactProperties is part of [bridge.Settings].
+func (s *Store) ContactProperties(ctx context.Context, account bridge.Handle, name string) (map[bridge.Handle]string, error) {
+	all, err := s.pairs(ctx, `
+		SELECT s.account, s.value FROM list_entry e JOIN setting s ON s.account=e.handle AND s.name=$2
+		WHERE e.account=$1 AND e.list=$3
+		AND NOT EXISTS (SELECT 1 FROM list_entry b WHERE b.account=e.handle AND b.list=$4 AND b.handle=$1)
+	`, fold(account), name, msnp.Forward, msnp.Block)
+	if err != nil {
+		return nil, wrap(err, "read %s of the contacts of %s", name, account)
+	}
+	values := make(map[bridge.Handle]string, len(all))
+	for h, value := range all {
+		values[bridge.Handle(h)] = value
+	}
+	return values, nil
 }
 
 // Recall is part of [bridge.Memory].

@@ -75,10 +75,11 @@ func tokenRefused(err error) bool {
 }
 
 // notThere says whether the homeserver itself said that something does not
-// exist. A 404 without an error code comes from a proxy that knows no route.
+// exist. A 404 without an error code comes from a proxy that knows no route; with
+// M_UNKNOWN it is what Synapse says of the profile of nobody.
 func notThere(err error) bool {
 	status, code := response(err)
-	return status == http.StatusNotFound && code == mautrix.MNotFound.ErrCode
+	return status == http.StatusNotFound && (code == mautrix.MNotFound.ErrCode || code == mautrix.MUnknown.ErrCode)
 }
 
 // forbidden says whether the homeserver does not let us.

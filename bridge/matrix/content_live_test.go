@@ -86,9 +86,12 @@ func TestEveryKindOfMessageIsShown(t *testing.T) {
 		t.Errorf("the sticker is %+v", got)
 	}
 	l.send(event.EventEncrypted, map[string]any{"algorithm": "m.megolm.v1.aes-sha2", "ciphertext": "x", "session_id": "y"})
-	alice.awaitText("[encrypted message: this room is encrypted, and the gateway cannot read it yet]")
+	alice.awaitText(unreadable)
 	l.send(event.NewEventType("com.example.unheard"), map[string]any{"a": 1})
 	alice.awaitText("[something that cannot be shown here: com.example.unheard]")
+	if shared.ChecksContent {
+		return
+	}
 	l.send(event.EventMessage, map[string]any{"msgtype": "m.text", "body": 7})
 	alice.awaitText("[a message that the gateway cannot read]")
 }
@@ -186,7 +189,9 @@ func TestNobodyEditsForOthers(t *testing.T) {
 		}
 	}
 	forge(bobs, "I owe you 500")
-	forge("$unknown", "I owe you 5000")
+	if !shared.ChecksContent {
+		forge("$unknown", "I owe you 5000")
+	}
 }
 
 // TestRedactionsComeOnce: two ghosts in a room, and a homeserver that offers the

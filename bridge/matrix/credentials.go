@@ -18,14 +18,16 @@ import (
 // Credentials are what an account of [KindLogin] is logged in with. They are stored
 // sealed. Make them with [LoginByPassword], [LoginByToken] or [LoginByBrowser].
 type Credentials struct {
-	HomeserverURL string      `json:"homeserver_url"`
-	UserID        id.UserID   `json:"user_id"`
-	DeviceID      id.DeviceID `json:"device_id"`
-	AccessToken   string      `json:"access_token"`
+	HomeserverURL string      `json:"homeserver_url,omitempty"`
+	UserID        id.UserID   `json:"user_id,omitempty"`
+	DeviceID      id.DeviceID `json:"device_id,omitempty"`
+	AccessToken   string      `json:"access_token,omitempty"`
 	// The rest is for a log-in that is renewed before it expires.
 	ClientID     string    `json:"client_id,omitempty"`
 	RefreshToken string    `json:"refresh_token,omitempty"`
 	Expires      time.Time `json:"expires,omitzero"`
+	// RecoveryKey (or passphrase) opens the person's encrypted past; may be empty.
+	RecoveryKey string `json:"recovery_key,omitempty"`
 }
 
 // Marshal makes of them what [bridge.Login] carries.
@@ -201,6 +203,38 @@ func Logout(ctx context.Context, raw []byte) error {
 		return nil
 	}
 	if _, err = client.Logout(ctx); err != nil && !tokenRefused(err) {
+		return explain(err)
+	}
+	return nil
+}
+
+// MemoryDevice is the key under which [bridge.Memory] has the device that the gateway
+// made for an account of [KindOwn], for [LogoutOwn].
+const MemoryDevice = memoryDevice
+
+// LogoutOwn ends the session that the gateway made for a person's own account, so that
+// it does not stay in the person's list. For commands.
+func LogoutOwn(ctx context.Context, o Options, person bridge.RemoteID, device string) error {
+	if device == "" || o.Puppets == nil {
+		return nil
+	}
+	client, err := loginClient(ctx, o.HomeserverURL, person)
+	if err != nil {
+		return err
+	}
+	ctx = mautrix.WithMaxRetries(ctx, 0)
+	client.AccessToken = o.Puppets.AppToken
+	// Only the session itself may end itself without the person's password; to log
+	// in as it again is the way to its token.
+	resp, err := client.Login(ctx, &mautrix.ReqLogin{
+		Type: mautrix.AuthTypeAppservice, Identifier: mautrix.UserIdentifier{Type: mautrix.IdentifierTypeUser, User: string(person)},
+		DeviceID: id.DeviceID(device),
+	})
+	if err != nil {
+		return explain(err)
+	}
+	client.UserID, client.AccessToken = resp.UserID, resp.AccessToken
+	if _, err := client.Logout(ctx); err != nil {
 		return explain(err)
 	}
 	return nil

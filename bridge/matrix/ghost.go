@@ -11,6 +11,7 @@ import (
 	"maunium.net/go/mautrix/id"
 
 	"papillon/bridge"
+	"papillon/bridge/matrix/cipher"
 )
 
 // nature is what depends on how an account exists on Matrix.
@@ -37,6 +38,8 @@ type nature interface {
 	// device logs the account in as a device of its own, whose keys open what is
 	// encrypted. The error is [errBarred] where that cannot be.
 	device(ctx context.Context) (*mautrix.Client, error)
+	// admit sees to it that others trust the device that the account has now.
+	admit(ctx context.Context, device *cipher.Device)
 	// fetchKeys takes in what the device was sent, where the sync does not.
 	fetchKeys(ctx context.Context) error
 	// heard takes care of a message-like event. The caller holds the room's lock.

@@ -28,7 +28,7 @@ import (
 
 // patience bounds every wait of a test: it is reached only when something is
 // wrong, or when the machine is very busy.
-const patience = 60 * time.Second
+const patience = 90 * time.Second
 
 // shared is the homeserver of the tests that leave it as it is.
 var shared *world
@@ -38,7 +38,7 @@ func TestMain(m *testing.M) {
 		ctx, cancel := context.WithTimeout(context.Background(), 15*time.Minute)
 		defer cancel()
 		var err error
-		if shared, err = newWorld(ctx, matrixtest.Options{Presence: true}); err != nil {
+		if shared, err = newWorld(ctx, matrixtest.Options{Presence: true, PresenceTimeout: 10 * time.Second}); err != nil {
 			fmt.Fprintln(os.Stderr, "start the homeserver of the tests:", err)
 			return 1
 		}
@@ -154,7 +154,12 @@ func private(t *testing.T, options matrixtest.Options) *world {
 	if err != nil {
 		t.Fatal("start a homeserver:", err)
 	}
-	t.Cleanup(w.close)
+	t.Cleanup(func() {
+		w.close()
+		if t.Failed() {
+			t.Log("the homeserver's last words:", w.Log())
+		}
+	})
 	return w
 }
 

@@ -238,6 +238,9 @@ func (o *Options) fill() {
 	}
 }
 
+// Title implements [bridge.Titled].
+func (n *Network) Title() string { return "Matrix" }
+
 // Name implements [bridge.Network].
 func (n *Network) Name() string { return Name }
 

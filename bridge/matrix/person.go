@@ -30,6 +30,9 @@ type person struct {
 	loaded  bool       // it was, once
 	listing sync.Mutex // held while the list of direct chats is changed
 
+	recovery  string     // of encrypted messages; may be empty
+	verifying sync.Mutex // held while it is used
+
 	condition sync.Mutex
 	trouble   error // why the account cannot be used until the next sign-in
 	told      string
@@ -68,11 +71,11 @@ func (a *arrival) fail(err error) {
 }
 
 // openPerson makes the account of a person.
-func (n *Network) openPerson(login bridge.Login, client *mautrix.Client, way wayIn, events bridge.Receiver) (member, error) {
+func (n *Network) openPerson(login bridge.Login, client *mautrix.Client, way wayIn, recovery string, events bridge.Receiver) (member, error) {
 	if n.options.Memory == nil {
 		return nil, errors.New("there is no storage for people's own accounts")
 	}
-	p := &person{way: way, seen: newSeenRing(seenEvents), arrival: newArrival()}
+	p := &person{way: way, recovery: recovery, seen: newSeenRing(seenEvents), arrival: newArrival()}
 	p.book.init()
 	p.account = n.newAccount(login, client.UserID, client, events)
 	p.busy = &p.knowsIt

@@ -220,7 +220,7 @@ func TestPersonsPollsFail(t *testing.T) {
 		{"deactivated", 403, `{"errcode":"M_USER_DEACTIVATED","error":"no"}`, [2]int{1, 1}, "was deactivated"},
 		{"not in the namespace", 403, `{"errcode":"M_FORBIDDEN","error":"no"}`, [2]int{1, 1}, "does not let this gateway act"},
 		{"forbidden by a proxy", 403, "<html>", [2]int{4, 12}, ""},
-		{"registration not loaded", 401, `{"errcode":"M_UNKNOWN_TOKEN","error":"no"}`, [2]int{1, 1}, "second registration"},
+		{"registration not loaded", 401, `{"errcode":"M_UNKNOWN_TOKEN","error":"no"}`, [2]int{2, 2}, "second registration"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -260,5 +260,34 @@ func TestPersonsPollsFail(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// TestPersonIsSomebodyElse: what was remembered for another account of the same MSN
+// user is not taken for this one's.
+func TestPersonIsSomebodyElse(t *testing.T) {
+	memory := newMemory()
+	g := shared.gateway(t, func(o *Options) { o.Memory = memory })
+	bob := shared.person(t, "bob")
+	alice := g.link(KindOwn, "alice")
+	alice.chatting(bob)
+	alice.signIn(bridge.Available)
+	if err := alice.person.Close(); err != nil {
+		t.Fatal(err)
+	}
+	anna := shared.person(t, "anna")
+	login := alice.login
+	login.ID = bridge.RemoteID(anna.UserID)
+	again := shared.gateway(t, func(o *Options) { o.Memory = memory }).openOwn(login, anna)
+	room := again.chatting(bob)
+	sayAll(t, bob, room, numbered(0, 3)) // nobody's news: anna was never signed in
+	roster := again.signIn(bridge.Available)
+	if len(roster.Entries) != 1 || roster.Entries[0].Contact.ID != bridge.RemoteID(bob.UserID) {
+		t.Errorf("contact list %+v", roster.Entries)
+	}
+	sayAll(t, bob, room, numbered(3, 5))
+	again.awaitText("line 4")
+	if got := again.linesOf(); !slices.Equal(got, numbered(3, 5)) {
+		t.Errorf("got %v", got)
 	}
 }

@@ -96,7 +96,19 @@ func (b *book) named(room id.RoomID) bool {
 
 // greet lets those go on who wait for the contact list.
 func (t *turn) greet() {
-	t.arrival.once.Do(func() { close(t.arrival.told) })
+	greeted := t.arrival
+	greeted.once.Do(func() { close(greeted.told) })
+	select {
+	case <-greeted.failed: // it was said not to come; who asks now is told otherwise
+		late := newArrival()
+		late.once.Do(func() { close(late.told) })
+		t.condition.Lock()
+		defer t.condition.Unlock()
+		if t.person.arrival == greeted {
+			t.person.arrival = late
+		}
+	default:
+	}
 }
 
 // tellWhole reports both lists, and stores which room belongs to whom.
@@ -247,7 +259,7 @@ func (p *person) Follow(ctx context.Context, contact bridge.Contact) error {
 		return fmt.Errorf("follow %s: %w", contact.ID, err)
 	}
 	user := userOf(contact.ID)
-	if err := p.remember(ctx, memoryFollow+string(user), contact.Name+" "); err != nil {
+	if err := p.remember(ctx, memoryFollow+string(user), contact.Name+nameEnd); err != nil {
 		return fmt.Errorf("follow %s: %w", user, err)
 	}
 	if err := p.remember(ctx, memoryUnlisted+string(user), ""); err != nil {

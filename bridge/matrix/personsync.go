@@ -33,6 +33,9 @@ const (
 	// settleTime is how long a room that is being made may take to get its name,
 	// by which it is called for ever.
 	settleTime = time.Second
+	// secondLook is how long after a token was refused it is tried again: the
+	// account may have been unlinked, and be closed by then.
+	secondLook = 3 * time.Second
 	// downAfter is how many polls must fail before the homeserver counts as
 	// being away: a restart should not frighten anybody.
 	downAfter = 2
@@ -105,6 +108,12 @@ func (p *person) sync(ctx context.Context, s *session) {
 			return
 		}
 		s.syncing.Store(false)
+		if tokenRefused(err) && !turn.doubted {
+			if turn.doubted = true; !wait(ctx, secondLook, nil) {
+				return
+			}
+			continue
+		}
 		if tokenRefused(err) && !turn.relogged && p.dropDevice() {
 			turn.relogged = true
 			continue
@@ -135,6 +144,7 @@ type turn struct {
 	began    bool     // at is read from storage
 	greeted  bool     // a poll has been answered in this session
 	lost     bool     // the homeserver does not know the position: at.At counts
+	doubted  bool     // its token was refused once
 	relogged bool     // its device was ended from elsewhere, and made anew
 	unnamed  bool     // a new room is not told yet, because its name may follow
 	changed  *changes // by the poll in hand
@@ -232,6 +242,7 @@ func (t *turn) finish(ctx context.Context) {
 
 // The keys of what is remembered for a person.
 const (
+	memorySelf     = "self"
 	memoryPosition = "position"
 	memoryDirect   = "direct"
 	memoryIgnored  = "ignored"
@@ -248,12 +259,38 @@ func (p *person) remember(ctx context.Context, key, value string) error {
 	return nil
 }
 
+// nameEnd ends a name that is remembered: an empty value would be forgotten.
+const nameEnd = "."
+
+// disown forgets what was remembered for somebody else: an account that is linked
+// anew while its user is signed in may store its position after all was forgotten.
+func (p *person) disown(ctx context.Context, all map[string]string) (left map[string]string, err error) {
+	left = make(map[string]string)
+	for key, text := range all {
+		kind, _, _ := strings.Cut(key, "/")
+		switch kind {
+		case memoryPosition, memoryDirect, memoryIgnored, "room", "follow", "unlisted", "invite":
+			if err := p.remember(ctx, key, ""); err != nil {
+				return nil, err
+			}
+		default:
+			left[key] = text
+		}
+	}
+	return left, p.remember(ctx, memorySelf, string(p.user))
+}
+
 // load reads what is remembered. Something unreadable counts as nothing. The caller
 // holds loading.
 func (p *person) load(ctx context.Context) (at position, err error) {
 	all, err := p.network.options.Memory.RecallAll(ctx, p.owner, Name, "")
 	if err != nil {
 		return at, fmt.Errorf("recall what is known of %s: %w", p.user, err)
+	}
+	if all[memorySelf] != string(p.user) {
+		if all, err = p.disown(ctx, all); err != nil {
+			return at, err
+		}
 	}
 	read := func(text string, into any) {
 		if err := json.Unmarshal([]byte(text), into); text != "" && err != nil {
@@ -278,7 +315,7 @@ func (p *person) load(ctx context.Context) (at position, err error) {
 			read(text, f)
 			b.rooms[id.RoomID(name)] = f
 		} else if name, ok := strings.CutPrefix(key, memoryFollow); ok {
-			b.follows[id.UserID(name)] = strings.TrimSpace(text)
+			b.follows[id.UserID(name)] = strings.TrimSuffix(text, nameEnd)
 		} else if name, ok := strings.CutPrefix(key, memoryUnlisted); ok {
 			b.unlisted[id.UserID(name)] = true
 		} else if name, ok := strings.CutPrefix(key, memoryInvite); ok {

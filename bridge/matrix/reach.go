@@ -93,20 +93,27 @@ func (r *reach) probe(ctx context.Context) bridge.ConnectionChanged {
 	defer cancel()
 	client := n.client("")
 	versions, err := client.Versions(ctx)
-	if err != nil {
+	if tokenRefused(err) { // Synapse looks at the token even here
+		return n.stranger()
+	} else if err != nil {
 		n.log.Debug().Err(err).Msg("Homeserver does not answer")
 		return bridge.ConnectionChanged{Reason: fmt.Sprintf(
 			"the Matrix server %s cannot be reached: messages wait until it is back", n.options.Domain)}
 	}
 	n.busy.Store(versions.UnstableFeatures[unstableBusy])
 	if _, err := client.Whoami(ctx); tokenRefused(err) {
-		return bridge.ConnectionChanged{Reason: fmt.Sprintf(
-			"the Matrix server %s does not know this gateway: give it the gateway's registration file and restart it", n.options.Domain)}
+		return n.stranger()
 	} else if err != nil && unreachable(err) {
 		return bridge.ConnectionChanged{Reason: fmt.Sprintf(
 			"the Matrix server %s does not answer: messages wait until it does", n.options.Domain)}
 	}
 	return bridge.ConnectionChanged{Up: true}
+}
+
+// stranger is the state of a gateway whose token the homeserver does not know.
+func (n *Network) stranger() bridge.ConnectionChanged {
+	return bridge.ConnectionChanged{Reason: fmt.Sprintf(
+		"the Matrix server %s does not know this gateway: give it the gateway's registration file and restart it", n.options.Domain)}
 }
 
 // set keeps the result of a probe and passes a change on.

@@ -58,7 +58,7 @@ func TestInvitesOfGhostsWithoutAccount(t *testing.T) {
 	if _, err := bob.CreateDM(patient(t), nobody); err != nil {
 		t.Logf("the homeserver does not let bob invite nobody: %v", err)
 	}
-	if _, err := bob.GetProfile(patient(t), nobody); !errors.Is(err, mautrix.MNotFound) {
+	if _, err := bob.GetProfile(patient(t), nobody); !notThere(err) {
 		t.Errorf("the profile of nobody: %v", err)
 	}
 	registered, err := g.state.IsRegistered(t.Context(), nobody)

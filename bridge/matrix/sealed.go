@@ -94,6 +94,7 @@ func (a *account) openDevice(ctx context.Context) (*cipher.Device, error) {
 	s.mu.Lock()
 	s.device, s.client = device, client
 	s.mu.Unlock()
+	a.nature.admit(ctx, device)
 	return device, a.recallSealed(ctx)
 }
 

@@ -115,6 +115,9 @@ func (t *turn) fill(ctx context.Context, room id.RoomID, g *gap) error {
 		}
 		g.before = resp.End
 	}
+	if g.before != "" && len(g.events) >= maxGap && g.begin(g.events) == 0 {
+		t.log.Warn().Str("room", string(room)).Int("read", len(g.events)).Msg("More was missed in a room than is read; the rest stays in its history")
+	}
 	return nil
 }
 

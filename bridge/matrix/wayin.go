@@ -37,7 +37,11 @@ func openOwn(n *Network, login bridge.Login, events bridge.Receiver) (member, er
 	}
 	client := n.client(user)
 	client.AccessToken = n.options.Puppets.AppToken
-	return n.openPerson(login, client, asService{user}, events)
+	recovery, err := recoveryOf(login.Credentials)
+	if err != nil {
+		return nil, err
+	}
+	return n.openPerson(login, client, asService{user}, recovery, events)
 }
 
 // checkOwn says whether somebody can be acted as by the second registration.
@@ -90,7 +94,7 @@ func openLogin(n *Network, login bridge.Login, events bridge.Receiver) (member, 
 			return n.options.Renew(ctx, login.Account, raw)
 		})
 	}
-	return n.openPerson(login, client, asDevice{client.UserID, login.Account}, events)
+	return n.openPerson(login, client, asDevice{client.UserID, login.Account}, credentials.RecoveryKey, events)
 }
 
 // refusal implements [wayIn].

@@ -132,7 +132,7 @@ func loginCut(t *testing.T, s *xmpptest.Server) {
 	h.signIn(a)
 	_, err = bob.Say(ctx, h.jid, "before")
 	must(t, err)
-	saying(t, in, "before")
+	before := saying(t, in, "before")
 	proxy.Cut()
 	const missed = 20
 	for i := range missed {
@@ -151,7 +151,7 @@ func loginCut(t *testing.T, s *xmpptest.Server) {
 	}()
 	<-time.After(2 * time.Minute)
 	proxy.Mend()
-	seen := make(map[string]string) // by id
+	seen := map[string]string{before.ID: before.Text} // by id
 	next := 0
 	for next < missed {
 		var m bridge.MessageReceived

@@ -92,6 +92,9 @@ func New(o Options) (*Network, error) {
 	return n, nil
 }
 
+// Title implements [bridge.Titled].
+func (n *Network) Title() string { return "XMPP" }
+
 // Name implements [bridge.Network].
 func (n *Network) Name() string { return Name }
 

@@ -105,6 +105,7 @@ type PresenceConfig struct {
 // DeliveryConfig says how long to try.
 type DeliveryConfig struct {
 	GiveUpAfter Duration `yaml:"give_up_after" doc:"How long a message is tried before its writer is told that it failed. 0: for ever."`
+	Missed      int      `yaml:"missed" doc:"How many missed messages of one conversation are shown, the newest, where the network keeps the others. 0: all."`
 }
 
 // LogConfig sets up the log.
@@ -138,7 +139,7 @@ func defaultConfig() *Config {
 		XMPP:     XMPPConfig{Component: ComponentConfig{Address: "127.0.0.1:5347"}},
 		Matrix:   MatrixConfig{Listen: "127.0.0.1:29341", Registration: "registration-msn.yaml", OwnRegistration: puppetName, SignUp: true},
 		Presence: PresenceConfig{Unknown: "IDL", Offline: "FLN", Poll: Duration(30 * time.Second)},
-		Delivery: DeliveryConfig{GiveUpAfter: Duration(72 * time.Hour)},
+		Delivery: DeliveryConfig{GiveUpAfter: Duration(72 * time.Hour), Missed: 100},
 		Log:      LogConfig{Level: "info", Format: "auto"},
 		Limits: LimitsConfig{
 			Line: 8 << 10, Payload: 64 << 10,

@@ -110,6 +110,7 @@ func TestConfigMistakes(t *testing.T) {
 		"limits:\n  switchboard_idle: -5m\n":        `limits.switchboard_idle: must be 0`,
 		"limits:\n  unauthenticated: 60\n":          `line 2: limits.unauthenticated: "60" is not a time span; write it like 90s`,
 		"delivery:\n  give_up_after: -1h\n":         `delivery.give_up_after: must not be negative`,
+		"delivery:\n  missed: -1\n":                 `delivery.missed: must not be negative`,
 		"presence:\n  poll: 0\n":                    `presence.poll: must be longer than 0`,
 		"presence:\n  unknown: HDN\n":               `presence.unknown: "HDN" is no status: write NLN`,
 		"presence:\n  offline: away\n":              `presence.offline: "away" is no status`,

@@ -24,6 +24,7 @@ type linkCmd struct {
 	Kind          string `help:"How: matrix knows ghost, own and login; xmpp knows component and login." required:""`
 	PasswordStdin bool   `help:"Read the password of the network's account from standard input."`
 	TokenStdin    bool   `help:"Read an access token from standard input."`
+	RecoveryKey   bool   `name:"recovery-key-stdin" help:"Read the recovery key of the Matrix account's encrypted messages from standard input, a line of its own behind the others."`
 	Server        string `help:"The XMPP server as host:port, or the Matrix server's URL, where they cannot be found by the address."`
 	DirectTLS     bool   `name:"direct-tls" help:"The port of --server speaks TLS from the first byte."`
 	NoCheck       bool   `help:"Do not try whether the log-in works."`
@@ -59,14 +60,14 @@ func (cmd linkCmd) Run(io *streams) error {
 		if err := link(cmd, c, io, &id); err != nil {
 			return err
 		}
-		before, err := db.Identities(ctx, h)
+		before, err := sessionsOf(ctx, db, h)
 		if err != nil {
 			return err
 		}
 		if err := db.SetIdentity(ctx, id); err != nil {
 			return err
 		}
-		if err := endSessions(ctx, io, before, id); err != nil {
+		if err := endSessions(ctx, c, io, before, id); err != nil {
 			return err
 		}
 		what := string(id.ID)
@@ -176,7 +177,7 @@ func (cmd unlinkCmd) Run(io *streams) error {
 		if err != nil {
 			return err
 		}
-		identities, err := db.Identities(ctx, h)
+		sessions, err := sessionsOf(ctx, db, h)
 		if err != nil {
 			return accountError(h, err)
 		}
@@ -187,7 +188,7 @@ func (cmd unlinkCmd) Run(io *streams) error {
 		if err != nil {
 			return accountError(h, err)
 		}
-		if err := endSessions(ctx, io, identities, bridge.IdentityRecord{Network: cmd.Network}); err != nil {
+		if err := endSessions(ctx, c, io, sessions, bridge.IdentityRecord{Network: cmd.Network}); err != nil {
 			return err
 		}
 		_, err = fmt.Fprintf(io.out, "%s is not linked to %s any more. Its messages that waited to be sent there are gone.\n", h, cmd.Network)

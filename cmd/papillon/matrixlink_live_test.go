@@ -59,7 +59,7 @@ func TestOwnAccountOnMatrix(t *testing.T) {
 				t.Fatal(err)
 			}
 			reads(t, ctx, window, "[you, elsewhere] from my phone")
-			tw.unlinkAlice(t, kind, phone)
+			tw.unlinkAlice(t, phone)
 		})
 	}
 }
@@ -74,6 +74,9 @@ func (tw *town) linkAlice(t *testing.T, kind string) {
 	if kind == "login" {
 		link = append(link, "--password-stdin", "--server", tw.homeserver.URL)
 		secret = matrixtest.Password("alice") + "\n"
+		if r := command(t, secret, append(link, "--recovery-key-stdin")...); r.code != exitFailed || !strings.Contains(r.err, "the recovery key: ") {
+			t.Fatalf("link without the recovery key that is promised: %+v", r)
+		}
 		if r := command(t, "wrong\n", link...); r.code != exitFailed || !strings.Contains(r.err, "does not accept the password; nothing was changed") {
 			t.Fatalf("link with a wrong password: %+v", r)
 		}
@@ -85,8 +88,8 @@ func (tw *town) linkAlice(t *testing.T, kind string) {
 	}
 }
 
-// unlinkAlice unlinks alice, which ends the session of a log-in.
-func (tw *town) unlinkAlice(t *testing.T, kind string, phone *matrixtest.Person) {
+// unlinkAlice unlinks alice, which ends the session that Papillon has there.
+func (tw *town) unlinkAlice(t *testing.T, phone *matrixtest.Person) {
 	t.Helper()
 	config := filepath.Join(filepath.Dir(tw.config.Store.Path), configName)
 	devices := func() int {
@@ -101,11 +104,7 @@ func (tw *town) unlinkAlice(t *testing.T, kind string, phone *matrixtest.Person)
 	if r := command(t, "", "unlink", "alice", "matrix", "-c", config); r.code != exitOK || r.err != "" {
 		t.Fatalf("unlink: %+v", r)
 	}
-	want := before
-	if kind == "login" {
-		want--
-	}
-	if got := devices(); got != want {
-		t.Errorf("%d sessions after unlinking, want %d", got, want)
+	if got := devices(); got != before-1 {
+		t.Errorf("%d sessions after unlinking, want %d", got, before-1)
 	}
 }

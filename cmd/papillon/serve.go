@@ -116,7 +116,7 @@ func (d *daemon) build(ctx context.Context, c *Config) (err error) {
 		Limits: bridge.Limits{
 			ListLength: c.Limits.ListLength, Participants: c.Limits.Participants, SignInAttempts: c.Limits.SignInAttempts,
 		},
-		GiveUpAfter: time.Duration(c.Delivery.GiveUpAfter), Media: mediaLinks{d.media},
+		GiveUpAfter: time.Duration(c.Delivery.GiveUpAfter), Missed: c.Delivery.Missed, Media: mediaLinks{d.media},
 		SignUp: c.maySignUp, NewPassword: newPassword, ServerAddress: c.MSN.PublicAddress, Log: d.log,
 	})
 	d.server = msnp.New(msnp.Options{

@@ -144,6 +144,9 @@ func (c *Config) checkPresence(bad complaint) {
 	if c.Delivery.GiveUpAfter < 0 {
 		bad("delivery.give_up_after", "must not be negative")
 	}
+	if c.Delivery.Missed < 0 {
+		bad("delivery.missed", "must not be negative")
+	}
 }
 
 // checkClashes wants each address once: the second listener would find it taken.

@@ -22,7 +22,7 @@ const (
 	lineUnreadable = "[a message that the gateway cannot read]"
 	lineDeleted    = "[a message that was deleted]"
 	lineEmpty      = "[an empty message]"
-	lineEncrypted  = "[encrypted message: this room is encrypted, and the gateway cannot read it yet]"
+	lineEncrypted  = "[encrypted message that cannot be read]"
 	lineCall       = "[is calling, which cannot be answered here]"
 	lineVerify     = "[asks to verify encryption, which the gateway cannot do]"
 )

@@ -153,8 +153,8 @@ func TestDecodeOtherEvents(t *testing.T) {
 		name, kind, raw string
 		want            bridge.MessageReceived
 	}{
-		{"encrypted", "m.room.encrypted", `{"algorithm":"m.megolm.v1.aes-sha2"}`, notice("[encrypted message: this room is encrypted, and the gateway cannot read it yet]")},
-		{"encrypted and malformed", "m.room.encrypted", `{"algorithm":7}`, notice("[encrypted message: this room is encrypted, and the gateway cannot read it yet]")},
+		{"encrypted", "m.room.encrypted", `{"algorithm":"m.megolm.v1.aes-sha2"}`, notice("[encrypted message that cannot be read]")},
+		{"encrypted and malformed", "m.room.encrypted", `{"algorithm":7}`, notice("[encrypted message that cannot be read]")},
 		{"reaction", "m.reaction", `{"m.relates_to":{"rel_type":"m.annotation","event_id":"$1","key":"👍"}}`, act(text.Reacted, "👍")},
 		{"reaction with a picture", "m.reaction", `{"m.relates_to":{"rel_type":"m.annotation","event_id":"$1","key":"mxc://a/b"},"shortcode":":party:"}`, act(text.Reacted, ":party:")},
 		{"reaction with a nameless picture", "m.reaction", `{"m.relates_to":{"rel_type":"m.annotation","event_id":"$1","key":"mxc://a/b"}}`, act(text.Reacted, "[a picture]")},

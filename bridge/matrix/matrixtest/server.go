@@ -8,7 +8,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -20,13 +20,23 @@ const Domain = "hs.test"
 // Options says how a homeserver is started. The zero value is a server without
 // appservices and without presence, whose data is gone after Stop.
 type Options struct {
+	// Program is what runs. Empty means the one that [ProgramEnv] names, else
+	// Dendrite.
+	Program Program
 	// Registrations are the files of the appservices, read once, at start.
 	Registrations []string
 	// Presence switches presence on. Dendrite's own default is off.
 	Presence bool
+	// PresenceTimeout is how long after the end of a sync somebody is offline, where
+	// the homeserver has it so; 0 means its own default, 30 seconds on Synapse.
+	PresenceTimeout time.Duration
+	// RateLimits has the homeserver limit how fast people do things, as it does by
+	// default.
+	RateLimits bool
 	// Persistent keeps the queues over a restart: those to the appservices,
 	// and those between the homeserver's own parts. Without it, whatever
-	// nobody has seen yet when the homeserver ends is lost.
+	// nobody has seen yet when the homeserver ends is lost. Synapse keeps them
+	// always.
 	Persistent bool
 	// Dir is where the data goes; it is left behind. Empty means a temporary
 	// folder that Stop removes.
@@ -46,8 +56,12 @@ type Options struct {
 type Server struct {
 	// URL is the base URL of the client API.
 	URL string
+	// Traits is what the homeserver does differently from others.
+	Traits
 
 	options Options
+	program program
+	log     *tail
 	bin     string
 	dir     string
 	addr    string
@@ -63,7 +77,7 @@ const stopTimeout = 10 * time.Second
 // resumeTries is how often Resume starts a homeserver that crashes at once.
 const resumeTries = 5
 
-// Start builds the homeserver if need be, starts it and returns once it
+// Start builds Dendrite if need be, starts it and returns once it
 // answers. Stop must be called in the end. The context bounds the start only.
 func Start(ctx context.Context, options Options) (*Server, error) {
 	if options.Log == nil {
@@ -72,81 +86,71 @@ func Start(ctx context.Context, options Options) (*Server, error) {
 	if options.ServerLog == nil {
 		options.ServerLog = io.Discard
 	}
-	bin, err := Build(ctx, options.Log)
+	program, err := choose(options.Program)
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{options: options, bin: bin, dir: options.Dir, addr: options.Addr}
+	bin, err := program.install(ctx, options.Log)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{
+		Traits: program.traits(), options: options, program: program, log: &tail{to: options.ServerLog},
+		bin: bin, dir: options.Dir, addr: options.Addr,
+	}
 	if s.dir == "" {
-		if s.dir, err = os.MkdirTemp("", "dendrite-"); err != nil {
+		if s.dir, err = os.MkdirTemp("", strings.ToLower(program.title())+"-"); err != nil {
 			return nil, fmt.Errorf("make the homeserver's folder: %w", err)
 		}
 	}
-	if err := s.prepare(ctx); err != nil {
+	if err := s.first(ctx); err != nil {
 		s.removeData()
 		return nil, err
 	}
-	// A free port may be taken by somebody else before Dendrite binds it.
+	return s, nil
+}
+
+// first starts a new homeserver. A free port may be taken by somebody else before
+// the homeserver binds it.
+func (s *Server) first(ctx context.Context) error {
 	for attempt := 0; ; attempt++ {
-		if err = s.start(ctx); err == nil {
-			return s, nil
-		}
-		if attempt == 2 || options.Addr != "" || ctx.Err() != nil {
-			s.removeData()
-			return nil, err
-		}
-		if s.addr, err = freeAddr(); err != nil {
-			return nil, err
+		if s.options.Addr == "" {
+			addr, err := freeAddr()
+			if err != nil {
+				return err
+			}
+			s.addr = addr
 		}
 		s.URL = "http://" + s.addr
+		if err := s.program.configure(ctx, s); err != nil {
+			return err
+		}
+		err := s.start(ctx)
+		if err == nil || attempt == 2 || !strings.Contains(s.Log(), "in use") || s.options.Addr != "" || ctx.Err() != nil {
+			return err
+		}
 	}
 }
 
-// prepare writes the configuration and the signing key.
-func (s *Server) prepare(ctx context.Context) error {
-	if s.addr == "" {
-		addr, err := freeAddr()
-		if err != nil {
-			return err
-		}
-		s.addr = addr
-	}
-	s.URL = "http://" + s.addr
-	config, err := renderConfig(s.options)
-	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(filepath.Join(s.dir, "dendrite.yaml"), config, 0o600); err != nil {
-		return fmt.Errorf("write the homeserver's configuration: %w", err)
-	}
-	key := filepath.Join(s.dir, "matrix_key.pem")
-	if _, err := os.Stat(key); err == nil {
-		return nil
-	}
-	out, err := exec.CommandContext(ctx, filepath.Join(s.bin, "generate-keys"), "--private-key", key).CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("make the homeserver's key: %w: %s", err, out)
-	}
-	return nil
-}
+// Log returns the end of what the homeserver has said, in one line.
+func (s *Server) Log() string { return s.log.text() }
 
 // start runs the process and waits until it answers.
 func (s *Server) start(ctx context.Context) error {
-	cmd := exec.Command(filepath.Join(s.bin, "dendrite"), "--config", "dendrite.yaml", "--http-bind-address", s.addr)
+	cmd := s.program.command(s)
 	cmd.Dir = s.dir
-	log := &tail{to: s.options.ServerLog}
-	cmd.Stdout, cmd.Stderr = log, log
+	cmd.Stdout, cmd.Stderr = s.log, s.log
 	dieWithParent(cmd)
 	started, exited := startLocked(cmd)
 	if err := <-started; err != nil {
-		return fmt.Errorf("start Dendrite: %w", err)
+		return fmt.Errorf("start %s: %w", s.program.title(), err)
 	}
 	s.mu.Lock()
 	s.cmd, s.exited = cmd, exited
 	s.mu.Unlock()
 	if err := s.awaitAnswer(ctx, exited); err != nil {
 		_ = s.halt(syscall.SIGKILL)
-		return fmt.Errorf("start Dendrite: %w; its log ends with: %s", err, log.text())
+		return fmt.Errorf("start %s: %w; its log ends with: %s", s.program.title(), err, s.Log())
 	}
 	return nil
 }
@@ -234,7 +238,7 @@ func (s *Server) halt(sig syscall.Signal) error {
 	case <-timer.C:
 		_ = cmd.Process.Kill()
 		<-exited
-		return fmt.Errorf("stop Dendrite: it did not end within %s and was killed", stopTimeout)
+		return fmt.Errorf("stop %s: it did not end within %s and was killed", s.program.title(), stopTimeout)
 	}
 }
 

@@ -1,0 +1,198 @@
+package bridge
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"papillon/msnp"
+)
+
+// Groups and telephone numbers are what only clients of 2001 and later know. They are
+// read when such a client asks for its lists.
+const (
+	groupsDialect = 7
+	phonesDialect = 5
+)
+
+// The names of what [Settings.SetProperty] stores.
+const (
+	propertyGroups = "groups"
+	propertyPhones = "phones"
+)
+
+// Titled is a [Network] with a name to be shown that is not simply its [Network.Name]:
+// the group of its contacts is called so.
+type Titled interface{ Title() string }
+
+// keptGroups is how groups are stored.
+type keptGroups struct {
+	All []msnp.Group        `json:"all"`
+	Of  map[Handle][]uint32 `json:"of,omitempty"`
+	// Networks are the groups in which a network's contacts are whom the user has
+	// not put anywhere: by the network's name. One that he removed stays here.
+	Networks map[string]uint32 `json:"networks,omitempty"`
+}
+
+// StoreGroups implements [msnp.GroupStore].
+func (u *user) StoreGroups(ctx context.Context, groups msnp.Groups) (serial uint32, err error) {
+	u.mu.RLock()
+	kept := keptGroups{All: groups.All, Of: make(map[Handle][]uint32, len(groups.Of)), Networks: u.networkGroups}
+	u.mu.RUnlock()
+	for h, ids := range groups.Of {
+		kept.Of[h] = ids
+	}
+	raw, err := json.Marshal(kept)
+	if err != nil {
+		return 0, fmt.Errorf("write the groups: %w", err)
+	}
+	if serial, err = u.gateway.Storage.SetProperty(ctx, u.handle, propertyGroups, string(raw)); err != nil {
+		return 0, fmt.Errorf("store the groups: %w", err)
+	}
+	u.owner.post(func() { u.serial = max(u.serial, serial) })
+	return serial, nil
+}
+
+// groups returns the groups of the contact list: as they were stored, and each
+// network's contacts in a group of their own unless the user put them elsewhere.
+func (u *user) groups(ctx context.Context) (msnp.Groups, error) {
+	settings, err := u.gateway.Storage.Settings(ctx, u.handle)
+	if err != nil {
+		return msnp.Groups{}, fmt.Errorf("read the groups: %w", err)
+	}
+	var kept keptGroups
+	if text := settings[propertyGroups]; text != "" {
+		if err := json.Unmarshal([]byte(text), &kept); err != nil {
+			u.log().Error().Err(err).Msg("The groups cannot be read; the contact list begins without any")
+		}
+	}
+	kept.complete(u.gateway.linksOf(u.handle))
+	u.mu.Lock()
+	u.networkGroups = kept.Networks
+	u.mu.Unlock()
+	groups := msnp.Groups{All: kept.All, Of: make(map[Handle][]uint32)}
+	u.mu.RLock()
+	defer u.mu.RUnlock()
+	for i := range u.lists[msnp.Forward].entries {
+		e := &u.lists[msnp.Forward].entries[i]
+		if ids := kept.of(e); len(ids) > 0 {
+			groups.Of[e.handle()] = ids
+		}
+	}
+	return groups, nil
+}
+
+// complete adds what is missing: group 0, and a group for each network that has none yet.
+func (k *keptGroups) complete(links []*link) {
+	if !slices.ContainsFunc(k.All, func(g msnp.Group) bool { return g.ID == 0 }) {
+		k.All = append([]msnp.Group{{Name: "Other Contacts"}}, k.All...)
+	}
+	networks := make(map[string]uint32, len(links))
+	var last uint32
+	for _, g := range k.All {
+		last = max(last, g.ID)
+	}
+	for network, id := range k.Networks {
+		networks[network] = id
+		last = max(last, id)
+	}
+	for _, l := range links {
+		name := l.network.Name()
+		if _, known := networks[name]; known || len(k.All) >= msnp.MaxGroups {
+			continue
+		}
+		if titled, ok := l.network.(Titled); ok {
+			name = titled.Title()
+		}
+		last++
+		networks[l.network.Name()] = last
+		k.All = append(k.All, msnp.Group{ID: last, Name: name})
+	}
+	k.Networks = networks
+}
+
+// of returns the groups of a contact; none for one who is in no group but 0.
+func (k *keptGroups) of(e *entry) []uint32 {
+	ids, put := k.Of[e.handle()]
+	if !put && e.remote != nil {
+		if id, ok := k.Networks[e.remote.link.network.Name()]; ok {
+			ids = []uint32{id}
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(ids), func(id uint32) bool {
+		return !slices.ContainsFunc(k.All, func(g msnp.Group) bool { return g.ID == id })
+	})
+}
+
+// SetPhone implements [msnp.PhoneKeeper].
+func (u *user) SetPhone(ctx context.Context, key msnp.PhoneKey, value string, reply func(serial uint32)) error {
+	settings, err := u.gateway.Storage.Settings(ctx, u.handle)
+	if err != nil {
+		return fmt.Errorf("read the telephone numbers: %w", err)
+	}
+	phones := u.readPhones(settings[propertyPhones])
+	if phones[key] = value; value == "" {
+		delete(phones, key)
+	}
+	raw, err := json.Marshal(phones)
+	if err != nil {
+		return fmt.Errorf("write the telephone numbers: %w", err)
+	}
+	serial, err := u.gateway.Storage.SetProperty(ctx, u.handle, propertyPhones, string(raw))
+	if err != nil {
+		return fmt.Errorf("store the telephone numbers: %w", err)
+	}
+	u.owner.do(func() {
+		u.serial = max(u.serial, serial)
+		reply(serial)
+		for i := range u.lists[msnp.Reverse].entries {
+			u.tellPhone(u.lists[msnp.Reverse].entries[i].handle(), key, value)
+		}
+	})
+	return nil
+}
+
+// tellPhone tells a signed-in user of a number, if he may see this one. Owned.
+func (u *user) tellPhone(h Handle, key msnp.PhoneKey, value string) {
+	w := u.gateway.user(h)
+	if w == nil || u.lists[msnp.Block].has(h) {
+		return
+	}
+	w.owner.post(func() {
+		notifier, ok := w.notifier.(msnp.PhoneNotifier)
+		if ok && w.synced && !w.closed && w.lists[msnp.Forward].has(u.handle) {
+			notifier.ContactPhone(u.handle, key, value, w.serial)
+		}
+	})
+}
+
+// readPhones reads numbers as they are stored; what cannot be read is none.
+func (u *user) readPhones(text string) msnp.Phones {
+	phones := make(msnp.Phones)
+	if text == "" {
+		return phones
+	}
+	if err := json.Unmarshal([]byte(text), &phones); err != nil {
+		u.log().Error().Err(err).Msg("The telephone numbers cannot be read")
+		return make(msnp.Phones)
+	}
+	return phones
+}
+
+// phones returns the user's numbers and those of the contacts on FL that he may see.
+func (u *user) phones(ctx context.Context) (own msnp.Phones, contacts map[Handle]msnp.Phones, err error) {
+	settings, err := u.gateway.Storage.Settings(ctx, u.handle)
+	if err != nil {
+		return nil, nil, fmt.Errorf("read the telephone numbers: %w", err)
+	}
+	others, err := u.gateway.Storage.ContactProperties(ctx, u.handle, propertyPhones)
+	if err != nil {
+		return nil, nil, fmt.Errorf("read the contacts' telephone numbers: %w", err)
+	}
+	contacts = make(map[Handle]msnp.Phones, len(others))
+	for h, text := range others {
+		contacts[h] = u.readPhones(text)
+	}
+	return u.readPhones(settings[propertyPhones]), contacts, nil
+}

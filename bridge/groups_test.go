@@ -1,0 +1,98 @@
+package bridge_test
+
+import (
+	"slices"
+	"testing"
+
+	"papillon/bridge"
+	"papillon/bridge/fake"
+	"papillon/msnp"
+)
+
+// openWith is open with a client of a certain dialect.
+func openWith(t *testing.T, g *bridge.Gateway, h bridge.Handle, dialect int) *client {
+	t.Helper()
+	c := &client{t: t, handle: h, changed: make(chan struct{})}
+	session, err := g.Open(t.Context(), h, msnp.Client{Dialect: dialect}, c)
+	must(t, err)
+	c.session = session
+	c.setStatus(msnp.Online)
+	return c
+}
+
+// Groups outlive the session, and a network's contacts are in one of their own until
+// the user puts them elsewhere.
+func TestGroupsAreKept(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.net.SetRoster(alice, entry("bob@fake.test", "Bob", true))
+		a := openWith(t, w.g, alice, 7)
+		p := a.properties()
+		want := []msnp.Group{{ID: 0, Name: "Other Contacts"}, {ID: 1, Name: "fakenet"}}
+		if !slices.Equal(p.Groups.All, want) || !slices.Equal(p.Groups.Of["bob@fake.test"], []uint32{1}) {
+			t.Errorf("at first the groups are %+v", p.Groups)
+		}
+		groups := p.Groups
+		groups.All = append(groups.All, msnp.Group{ID: 2, Name: "Friends"})
+		groups.Of["bob@fake.test"] = []uint32{2}
+		serial, err := a.session.(msnp.GroupStore).StoreGroups(t.Context(), groups)
+		must(t, err)
+		if serial != p.Serial+1 {
+			t.Errorf("the serial is %d after %d", serial, p.Serial)
+		}
+		a.session.Close()
+		stopGateway(t, w.g)
+		w.g = startGateway(t, w.db, nil, w.net)
+		w.net.SetRoster(alice, entry("bob@fake.test", "Bob", true), entry("dave@fake.test", "Dave", true))
+		a = openWith(t, w.g, alice, 7)
+		p = a.properties()
+		if !slices.Equal(p.Groups.All, groups.All) || !slices.Equal(p.Groups.Of["bob@fake.test"], []uint32{2}) || !slices.Equal(p.Groups.Of["dave@fake.test"], []uint32{1}) {
+			t.Errorf("at the next sign-in the groups are %+v", p.Groups)
+		}
+		// A network's group that the user removes does not come back.
+		groups.All = slices.Delete(groups.All, 1, 2)
+		_, err = a.session.(msnp.GroupStore).StoreGroups(t.Context(), groups)
+		must(t, err)
+		a.session.Close()
+		a = openWith(t, w.g, alice, 7)
+		if p = a.properties(); !slices.Equal(p.Groups.All, groups.All) || len(p.Groups.Of["dave@fake.test"]) != 0 {
+			t.Errorf("without the network's group the groups are %+v", p.Groups)
+		}
+		a.session.Close()
+	}, fake.Social())
+}
+
+// ContactPhone implements [msnp.PhoneNotifier].
+func (c *client) ContactPhone(h bridge.Handle, key msnp.PhoneKey, value string, _ uint32) {
+	c.record("BPR %s %s %s", h, key, value)
+}
+
+// Telephone numbers are kept, and shown to those contacts who are not blocked.
+func TestPhonesAreKept(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		a, c := openWith(t, w.g, alice, 7), openWith(t, w.g, carol, 7)
+		must(t, c.add(msnp.Forward, string(alice)))
+		a.properties()
+		c.properties()
+		set := func(key msnp.PhoneKey, value string) {
+			must(t, a.session.(msnp.PhoneKeeper).SetPhone(t.Context(), key, value, func(uint32) {}))
+		}
+		set(msnp.PhoneHome, "555 1234")
+		c.sees("BPR alice@example.org PHH 555 1234")
+		set(msnp.PhoneMobile, "555 9")
+		set(msnp.PhoneMobile, "")
+		a.session.Close()
+		a = openWith(t, w.g, alice, 5)
+		if p := a.properties(); len(p.Phones) != 1 || p.Phones[msnp.PhoneHome] != "555 1234" {
+			t.Errorf("alice's numbers are %v", p.Phones)
+		}
+		if p := c.properties(); p.ContactPhones[alice][msnp.PhoneHome] != "555 1234" {
+			t.Errorf("carol sees %v", p.ContactPhones)
+		}
+		must(t, a.add(msnp.Block, string(carol)))
+		if p := c.properties(); len(p.ContactPhones) != 0 {
+			t.Errorf("carol is blocked and sees %v", p.ContactPhones)
+		}
+		a.session.Close()
+		c.session.Close()
+	})
+}

@@ -1,0 +1,78 @@
+package matrixtest
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+)
+
+// Program is a homeserver program that this package can run.
+type Program string
+
+// The programs.
+const (
+	// Dendrite is the program unless another one is asked for.
+	Dendrite Program = "dendrite"
+	// Synapse runs from the virtual environment that tools/synapse/install makes.
+	Synapse Program = "synapse"
+)
+
+// ProgramEnv is the environment variable that names the [Program] of servers whose
+// [Options] leave it open, so that one suite runs with each of them.
+const ProgramEnv = "PAPILLON_TEST_HOMESERVER"
+
+// Traits is what homeservers do differently and a test has to know. What a test can
+// find out by itself is no trait. docs/matrix.md lists what people notice of them.
+type Traits struct {
+	// PushesEphemeral: typing, receipts and presence come to appservices in
+	// transactions.
+	PushesEphemeral bool
+	// PushesRedactions: redactions come to appservices in transactions, like all
+	// other events.
+	PushesRedactions bool
+	// TellsStrangers: somebody's presence is told to people who share no room with
+	// him.
+	TellsStrangers bool
+	// ChecksContent: messages whose body is no text, and edits of what the room has
+	// never seen, are refused when they are sent.
+	ChecksContent bool
+	// PresenceEndsWithSync: who stops to sync is offline soon, without having said
+	// so, and a presence that is only put does not last either.
+	PresenceEndsWithSync bool
+	// OffersAtOnce: after its start the homeserver offers at once what it could not
+	// hand to an appservice before, in order, and loses nothing of it in a crash.
+	OffersAtOnce bool
+	// Pings: it calls the appservice when asked to test the connection.
+	Pings bool
+}
+
+// program runs one kind of homeserver.
+type program interface {
+	// title is what people call it.
+	title() string
+	traits() Traits
+	// install makes sure that the program is there and returns its folder.
+	install(ctx context.Context, log io.Writer) (bin string, err error)
+	// configure writes into the data folder what the program needs to run there;
+	// what is there already and does not depend on the options is kept.
+	configure(ctx context.Context, s *Server) error
+	// command is what runs it. Its working directory is the data folder.
+	command(s *Server) *exec.Cmd
+}
+
+// choose returns what runs a program; empty means the one that the environment
+// names.
+func choose(p Program) (program, error) {
+	if p == "" {
+		p = Program(os.Getenv(ProgramEnv))
+	}
+	switch p {
+	case "", Dendrite:
+		return dendrite{}, nil
+	case Synapse:
+		return synapse{}, nil
+	}
+	return nil, fmt.Errorf("choose the homeserver: %q is not known: use %s=%s or %s", p, ProgramEnv, Dendrite, Synapse)
+}

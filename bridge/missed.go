@@ -1,0 +1,47 @@
+package bridge
+
+import (
+	"fmt"
+	"time"
+)
+
+// abridge puts one line in the place of the oldest messages of a lane, where more wait
+// than the user wants to read: the network's archive has them. What was just said is
+// always handed over, and so is everything of networks that keep no history. The
+// messages stay in the inbox until the line has been handed over. Owned.
+func (u *user) abridge(l *lane) {
+	limit := u.gateway.Missed
+	if limit <= 0 || len(l.queue) <= limit+1 {
+		return
+	}
+	drop := l.queue[:len(l.queue)-limit]
+	last := drop[len(drop)-1]
+	if time.Since(last.entry.Message.Sent) <= lateAfter || !u.keepsHistory(last.entry.Network) {
+		return
+	}
+	var skipped []int64
+	for _, m := range drop {
+		if m.skipped == nil {
+			m.skipped = []int64{m.entry.ID}
+		}
+		skipped = append(skipped, m.skipped...)
+	}
+	message := last.entry.Message
+	last.entry.Message = MessageReceived{
+		ID: message.ID, Chat: message.Chat, From: message.From, Kind: Notice, Sent: message.Sent,
+		Text: fmt.Sprintf("… %d earlier messages: say \"history %d\" to %s",
+			len(skipped), min(len(skipped)+limit, historyMost), u.gateway.assistant().Name),
+	}
+	last.from, last.skipped = last.contact, skipped
+	l.queue = append([]arrival{last}, l.queue[len(drop):]...)
+}
+
+// keepsHistory says whether what was said on a network can be read there again.
+func (u *user) keepsHistory(network string) bool {
+	l := u.gateway.linkOf(u.handle, network)
+	if l == nil {
+		return false
+	}
+	_, ok := l.account.(Backlog)
+	return ok
+}
