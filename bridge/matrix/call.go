@@ -112,12 +112,19 @@ func final(err error) bool {
 func refused(err error) error { return fmt.Errorf("%w: %w", bridge.ErrRefused, err) }
 
 // retryAfter returns how long to wait before the next try: what the homeserver
-// asks for when it limits the rate, else the fallback.
+// asks for when it limits the rate, in the header or, as it used to be done, in
+// the body only; else the fallback.
 func retryAfter(err error, fallback time.Duration) time.Duration {
 	var httpErr mautrix.HTTPError
 	if !errors.As(err, &httpErr) || httpErr.Response == nil || httpErr.Response.StatusCode != http.StatusTooManyRequests {
 		return fallback
 	}
-	wait := retryafter.Parse(httpErr.Response.Header.Get("Retry-After"), fallback)
+	wait := fallback
+	if header := httpErr.Response.Header.Get("Retry-After"); header != "" {
+		wait = retryafter.Parse(header, fallback)
+	} else if httpErr.RespError != nil {
+		ms, _ := httpErr.RespError.ExtraData["retry_after_ms"].(float64) // 0 if there is none
+		wait = time.Duration(min(ms, float64(maxBackoff.Milliseconds()))) * time.Millisecond
+	}
 	return min(max(wait, fallback), maxBackoff)
 }

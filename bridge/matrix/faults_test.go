@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+	"maunium.net/go/mautrix"
 	"maunium.net/go/mautrix/event"
 
 	"papillon/bridge"
@@ -298,6 +299,20 @@ func TestSyncHonoursRateLimit(t *testing.T) {
 			t.Errorf("polls %+v", polls)
 		}
 	})
+}
+
+func TestSyncHonoursRateLimitInTheBody(t *testing.T) {
+	for ms, want := range map[string]time.Duration{"25500": 25500 * time.Millisecond, "1e300": maxBackoff, `"soon"`: 0} {
+		header := &http.Response{StatusCode: http.StatusTooManyRequests, Header: http.Header{}}
+		body := &mautrix.RespError{}
+		if err := json.Unmarshal([]byte(`{"errcode":"M_LIMIT_EXCEEDED","retry_after_ms":`+ms+`}`), body); err != nil {
+			t.Fatal(err)
+		}
+		err := fmt.Errorf("sync: %w", mautrix.HTTPError{Response: header, RespError: body})
+		if got := retryAfter(err, time.Second); got != max(want, time.Second) {
+			t.Errorf("%s: waits %v, not %v", ms, got, want)
+		}
+	}
 }
 
 func TestSyncThatReturnsAtOnceIsSlowedDown(t *testing.T) {

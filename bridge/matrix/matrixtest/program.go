@@ -29,23 +29,12 @@ type Traits struct {
 	// PushesEphemeral: typing, receipts and presence come to appservices in
 	// transactions.
 	PushesEphemeral bool
-	// PushesRedactions: redactions come to appservices in transactions, like all
-	// other events.
-	PushesRedactions bool
 	// TellsStrangers: somebody's presence is told to people who share no room with
 	// him.
 	TellsStrangers bool
 	// ChecksContent: messages whose body is no text, and edits of what the room has
 	// never seen, are refused when they are sent.
 	ChecksContent bool
-	// PresenceEndsWithSync: who stops to sync is offline soon, without having said
-	// so, and a presence that is only put does not last either.
-	PresenceEndsWithSync bool
-	// OffersAtOnce: after its start the homeserver offers at once what it could not
-	// hand to an appservice before, in order, and loses nothing of it in a crash.
-	OffersAtOnce bool
-	// Pings: it calls the appservice when asked to test the connection.
-	Pings bool
 }
 
 // program runs one kind of homeserver.

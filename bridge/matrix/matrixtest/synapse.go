@@ -19,10 +19,7 @@ type synapse struct{}
 func (synapse) title() string { return "Synapse" }
 
 func (synapse) traits() Traits {
-	return Traits{
-		PushesEphemeral: true, PushesRedactions: true, ChecksContent: true, PresenceEndsWithSync: true,
-		OffersAtOnce: true, Pings: true,
-	}
+	return Traits{PushesEphemeral: true, ChecksContent: true}
 }
 
 // install finds the virtual environment. It is not made here: it is Python's, and
