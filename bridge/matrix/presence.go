@@ -133,10 +133,20 @@ func (a *account) putPresence(ctx context.Context, presence bridge.Presence) err
 	if !visible(presence.Show) {
 		body.StatusMsg = ""
 	}
+	client := a.voice()
 	return a.network.call(ctx, func(ctx context.Context) error {
-		_, err := a.client.MakeRequest(ctx, http.MethodPut, a.client.BuildClientURL("v3", "presence", a.user, "status"), &body, nil)
+		_, err := client.MakeRequest(ctx, http.MethodPut, client.BuildClientURL("v3", "presence", a.user, "status"), &body, nil)
 		return err
 	})
+}
+
+// voice is the client that says the presence: the one that polls. Synapse keeps the
+// presence of each device, and the latest poll of one would outlast what another says.
+func (a *account) voice() *mautrix.Client {
+	if client := a.poller.Load(); client != nil {
+		return client
+	}
+	return a.client
 }
 
 // watch is what is known of somebody whose presence the user follows.

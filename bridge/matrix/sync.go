@@ -104,10 +104,7 @@ func (a *account) poll(ctx context.Context, s *session, request mautrix.ReqSync,
 	default:
 	}
 	request.SetPresence = a.nature.word()
-	client := a.poller.Load()
-	if client == nil {
-		client = a.client
-	}
+	client := a.voice()
 	pollCtx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	stop := make(chan struct{})
