@@ -36,7 +36,7 @@ func (*matrixNetwork) title() string { return "Matrix" }
 func (*matrixNetwork) self() string { return string(ghost) }
 
 func (n *matrixNetwork) settings() ([]string, error) {
-	addrs, err := freeAddrs(2)
+	addrs, err := freeAddrs(3)
 	if err != nil {
 		return nil, err
 	}
@@ -45,6 +45,7 @@ func (n *matrixNetwork) settings() ([]string, error) {
 		"PAPILLON_MATRIX_LISTEN=" + addrs[1],
 		"PAPILLON_MATRIX_HOMESERVER_URL=http://" + n.address,
 		"PAPILLON_MATRIX_HOMESERVER_DOMAIN=" + matrixtest.Domain,
+		"PAPILLON_HTTP_LISTEN=" + addrs[2], // for links to pictures
 		"PAPILLON_PRESENCE_POLL=1s",
 	}, nil
 }

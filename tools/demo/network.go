@@ -25,6 +25,9 @@ type network interface {
 	// bob and carol are there after start.
 	bob() person
 	carol() person
+	// scenes are what the demo shows on this network only. They are played once
+	// alice has talked with bob and carol.
+	scenes(c *conversation) []scene
 	// self is alice as people on the network see her.
 	self() string
 	// invite tells how to try it with a client of one's own.

@@ -18,6 +18,12 @@ type conversation struct {
 	bob, carol person
 }
 
+// scene is a part of the conversation.
+type scene struct {
+	title string
+	play  func(context.Context) error
+}
+
 // play plays all scenes; each fails unless its outcome is seen on the other
 // side.
 func play(ctx context.Context, s *stage, out *printer) error {
@@ -27,19 +33,20 @@ func play(ctx context.Context, s *stage, out *printer) error {
 			c.alice.Close()
 		}
 	}()
-	for _, scene := range []struct {
-		title string
-		play  func(context.Context) error
-	}{
+	scenes := []scene{
 		{"Alice signs in with an MSN client of 1999", c.signIn},
 		{fmt.Sprintf("She adds %s, who is on %s", c.bob.handle(), s.world.title()), c.addBob},
 		{"She writes to him", c.write},
 		{"He answers", c.answer},
 		{"His presence changes", c.presence},
 		{"Carol, whom Alice does not know, writes to her", c.stranger},
+	}
+	scenes = append(scenes, s.world.scenes(c)...)
+	scenes = append(scenes, []scene{
 		{"Bob goes away, and Alice writes all the same", c.writeToAbsent},
 		{"Alice signs out, and Bob writes all the same", c.whileSignedOut},
-	} {
+	}...)
+	for _, scene := range scenes {
 		out.scene("%s", scene.title)
 		if err := scene.play(ctx); err != nil {
 			return fmt.Errorf("%s: %w", strings.ToLower(scene.title), err)

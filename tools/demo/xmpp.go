@@ -85,6 +85,9 @@ func (n *xmppNetwork) bob() person { return n.people["bob"] }
 
 func (n *xmppNetwork) carol() person { return n.people["carol"] }
 
+// scenes implements network: the demo shows nothing that only XMPP has.
+func (*xmppNetwork) scenes(*conversation) []scene { return nil }
+
 func (n *xmppNetwork) invite() string {
 	return fmt.Sprintf(`and with an XMPP client that trusts the authority in %s:
 
