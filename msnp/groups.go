@@ -212,6 +212,7 @@ func (o *ownGroups) forget(h Handle) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	delete(o.moved, h)
+	delete(o.base, h)
 }
 
 // state returns the groups as they are; the caller holds the lock.
