@@ -7,6 +7,7 @@ import (
 	"maunium.net/go/mautrix/event"
 	"maunium.net/go/mautrix/id"
 
+	"papillon/bridge/matrix/matrixtest"
 	"papillon/msnp"
 	"papillon/msnp/msnptest"
 )
@@ -14,14 +15,16 @@ import (
 // matrixScenes plays what the demo shows on Matrix only.
 type matrixScenes struct {
 	*conversation
+	server     *matrixtest.Server
 	bob, carol *matrixPerson
 }
 
 func (n *matrixNetwork) scenes(c *conversation) []scene {
-	s := &matrixScenes{conversation: c, bob: n.people["bob"], carol: n.people["carol"]}
+	s := &matrixScenes{conversation: c, server: n.server, bob: n.people["bob"], carol: n.people["carol"]}
 	return []scene{
 		{"She calls Bob and Carol into one window, which is a private room to them", s.group},
 		{"Bob sends a picture, which she opens with a browser of 1998", s.picture},
+		{"Carol writes to her in an encrypted room", s.encrypted},
 	}
 }
 
