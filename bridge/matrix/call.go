@@ -18,11 +18,14 @@ import (
 const maxResponse = 64 << 20
 
 // client makes a client that acts as the user, or as the bot when the user is
-// empty.
+// empty. Without a homeserver of the gateway's own it is of no use, and is not used.
 func (n *Network) client(user id.UserID) *mautrix.Client {
 	client := newClient(n.base, n.http)
 	client.UserID, client.SetAppServiceUserID = user, user != ""
-	client.AccessToken, client.StateStore = n.options.Registration.AppToken, n.state
+	client.StateStore = n.state
+	if n.options.Registration != nil {
+		client.AccessToken = n.options.Registration.AppToken
+	}
 	return client
 }
 

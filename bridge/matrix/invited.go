@@ -57,10 +57,10 @@ func (a *account) invited(ctx context.Context, evt *event.Event) error {
 	case err != nil:
 		return fmt.Errorf("receive for %s: %w", a.owner, err)
 	}
-	if showsEncryption(evt) {
-		if err := a.readyForKeys(ctx); err != nil {
-			return err
-		}
+	// Not every invite shows that its room is encrypted, and the first message comes as
+	// soon as the account is there: by then it must have a device to send the key to.
+	if err := a.readyForKeys(ctx); err != nil {
+		return err
 	}
 	return a.accept(ctx, evt.RoomID, pending)
 }
@@ -137,13 +137,6 @@ func (a *account) accept(ctx context.Context, room id.RoomID, pending invite) er
 	} else if err != nil {
 		a.log.Debug().Err(err).Str("room", string(room)).Msg("Invite does not hold any more")
 		return a.leave(ctx, room)
-	}
-	encrypted, err := a.encrypts(ctx, room)
-	if err == nil && encrypted {
-		err = a.readyForKeys(ctx)
-	}
-	if err != nil && !final(err) {
-		return err
 	}
 	a.mu.Lock()
 	delete(a.invites, room)

@@ -155,6 +155,9 @@ func (a *account) serviceLogin(ctx context.Context, token string) (*mautrix.Clie
 	if err != nil {
 		return nil, fmt.Errorf("log %s in: %w", a.user, err)
 	}
+	if resp.DeviceID == "" {
+		return nil, fmt.Errorf("log %s in: %w: it is given no device", a.user, errBarred)
+	}
 	client.AccessToken, client.DeviceID = resp.AccessToken, resp.DeviceID
 	if string(resp.DeviceID) != stored {
 		if err := n.options.Memory.Remember(ctx, a.owner, Name, memoryDevice, string(resp.DeviceID)); err != nil {

@@ -136,16 +136,6 @@ func (a *account) readyForKeys(ctx context.Context) error {
 	return nil
 }
 
-// showsEncryption says whether an invite shows that its room is encrypted.
-func showsEncryption(invite *event.Event) bool {
-	for _, state := range invite.Unsigned.InviteRoomState {
-		if state.Type.Type == event.StateEncryption.Type {
-			return true
-		}
-	}
-	return false
-}
-
 // device implements [nature].
 func (p *person) device(ctx context.Context) (*mautrix.Client, error) {
 	return p.way.device(ctx, p.account)
