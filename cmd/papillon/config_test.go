@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -232,7 +233,7 @@ func TestEverySettingCanBeSet(t *testing.T) {
 		case *int:
 			text = "4711"
 		case *bool:
-			text = "true"
+			text = strconv.FormatBool(!defaultConfig().settings()[i].value.Bool())
 		case *Duration:
 			text = "47m11s"
 		default:
