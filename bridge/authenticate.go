@@ -155,6 +155,9 @@ func guesserAddr(addr netip.Addr) netip.Addr {
 	return addr
 }
 
+// maxGuessers bounds the table of guessers, in which anybody can have himself put under any handle.
+const maxGuessers = 100_000
+
 // guessLimiter bounds the failed sign-ins of each guesser.
 type guessLimiter struct {
 	limit     int
@@ -193,6 +196,12 @@ func (l *guessLimiter) judge(who guesser, ok bool, now time.Time) (failures int)
 		delete(l.byGuesser, who)
 		return 0
 	case past == nil:
+		for other := range l.byGuesser { // somebody at random makes room
+			if len(l.byGuesser) < maxGuessers {
+				break
+			}
+			delete(l.byGuesser, other)
+		}
 		past = &guesses{count: 1, since: now}
 		l.byGuesser[who] = past
 	default:
