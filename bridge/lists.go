@@ -70,7 +70,7 @@ func (u *user) AddContact(ctx context.Context, list msnp.List, typed, name strin
 	}
 	// The other is told first: what changes about him once his status has been
 	// looked at must not be missed.
-	if reverse > 0 {
+	if reverse > 0 && !u.comesBack(who.handle) {
 		u.gateway.tellReverse(true, who.handle, u, reverse)
 	}
 	u.owner.do(func() { u.added(list, member, who, serial, reply) })
@@ -194,7 +194,7 @@ func (u *user) RemoveContact(ctx context.Context, list msnp.List, typed string, 
 		u.permissionsChanged(list, h)
 	})
 	if reverse > 0 {
-		u.gateway.tellReverse(false, h, u, reverse)
+		u.leave(h, reverse)
 	}
 	ctx = context.WithoutCancel(ctx) // also for a client that says it and is gone
 	if contact, known, err := u.gateway.Storage.ContactByHandle(ctx, h); err != nil {

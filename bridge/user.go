@@ -46,6 +46,7 @@ type user struct {
 	toldDown  map[*link]bool          // networks of which the user knows that they are down
 	toldFull  bool                    // knows that a network's contact list is too long
 	removed   map[Handle]*remoteState // contacts taken off FL a moment ago, who may come back under another name
+	leaving   map[Handle]leaving      // local users taken off FL a moment ago, who are not told yet
 	lastTalk  Handle                  // with whom the user talked last
 }
 
@@ -163,6 +164,9 @@ func (u *user) end() {
 			return
 		}
 		u.closed = true
+		for h := range u.leaving { // the next session must not have to know
+			u.leaveNow(h)
+		}
 		if u.cancel != nil {
 			u.cancel()
 		}

@@ -34,7 +34,7 @@
 //	§5.4 User Handles           vocabulary.go                 5.4-handles, 8.2-typed-handle
 //	§5.5 Custom User Names      wire, dialect.go              5.5-names, rea
 //	§5.6 Transaction Ids        wire, command.go              5.6-trid
-//	§5.7 User List Types        vocabulary.go                 7.8-add-rem, 7.9-block
+//	§5.7 User List Types        vocabulary.go                 7.8-add-rem, 7.8-rename, 7.9-block
 //	§6 Command Summary          command.go                    all of them
 //	§7.1 Versioning             auth.go, dialect.go           7.1-ver, ref-3.1-ver
 //	§7.2 Policy Information     auth.go                       7.2-inf
