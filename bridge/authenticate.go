@@ -175,6 +175,12 @@ type guesses struct {
 // judge notes a sign-in and returns 0 if it may stand, else how many have failed with
 // it. One with the right password fails, too, when too many have failed before it.
 func (l *guessLimiter) judge(who guesser, ok bool, now time.Time) (failures int) {
+	if l.limit <= 0 { // switched off
+		if !ok {
+			failures = 1
+		}
+		return failures
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if now.Sub(l.swept) > signInWindow {
@@ -190,7 +196,7 @@ func (l *guessLimiter) judge(who guesser, ok bool, now time.Time) (failures int)
 		past = nil
 	}
 	switch {
-	case past != nil && l.limit > 0 && past.count >= l.limit:
+	case past != nil && past.count >= l.limit:
 		past.count++
 	case ok:
 		delete(l.byGuesser, who)
