@@ -109,7 +109,9 @@ func TestBotAnswersInDirectChats(t *testing.T) {
 			}
 		}
 		before := desk.times()
+		n.intake <- struct{}{} // no transaction is handled meanwhile
 		n.seen = newSeenRing(seenEvents)
+		<-n.intake
 		if err := n.take(patient(t), again); err != nil {
 			t.Fatal(err)
 		}

@@ -57,11 +57,6 @@ func (a *account) invited(ctx context.Context, evt *event.Event) error {
 	case err != nil:
 		return fmt.Errorf("receive for %s: %w", a.owner, err)
 	}
-	// Not every invite shows that its room is encrypted, and the first message comes as
-	// soon as the account is there: by then it must have a device to send the key to.
-	if err := a.readyForKeys(ctx); err != nil {
-		return err
-	}
 	return a.accept(ctx, evt.RoomID, pending)
 }
 
@@ -132,6 +127,11 @@ func inviterName(evt *event.Event) string {
 // when everybody has been invited. An invite that does not hold any more is
 // forgotten.
 func (a *account) accept(ctx context.Context, room id.RoomID, pending invite) error {
+	// Not every invite shows that its room is encrypted, and the first message comes as
+	// soon as the account is there: by then it must have a device to send the key to.
+	if err := a.readyForKeys(ctx); err != nil {
+		return err
+	}
 	if err := a.join(ctx, room); err != nil && !final(err) {
 		return fmt.Errorf("join %s: %w", room, err)
 	} else if err != nil {

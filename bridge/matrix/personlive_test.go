@@ -167,6 +167,10 @@ func TestPersonHearsOfChanges(t *testing.T) {
 		if _, err := bob.LeaveRoom(patient(t), room); err != nil {
 			t.Fatal(err)
 		}
+		// Dendrite answers before its syncs know.
+		if _, err := alice.other.WaitMember(patient(t), room, bob.UserID, event.MembershipLeave); err != nil {
+			t.Fatal(err)
+		}
 		roster := alice.signIn(bridge.Available)
 		if _, there := entryOf(roster.Entries, bridge.RemoteID(bob.UserID)); there {
 			t.Errorf("bob has left and is still on the list: %+v", roster.Entries)

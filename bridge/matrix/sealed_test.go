@@ -23,13 +23,13 @@ func (w *world) encrypted(t *testing.T, p *matrixtest.Person) *matrixtest.Encryp
 }
 
 // secretRoom makes an encrypted room and waits until the other is in it.
-func secretRoom(t *testing.T, from *matrixtest.Encrypted, seenBy *matrixtest.Person, with id.UserID) id.RoomID {
+func secretRoom(t *testing.T, from *matrixtest.Encrypted, with id.UserID) id.RoomID {
 	t.Helper()
 	room, err := from.Encrypt(patient(t), with)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := seenBy.WaitMember(patient(t), room, with, event.MembershipJoin); err != nil {
+	if err := from.WaitJoin(patient(t), room, with); err != nil {
 		t.Fatal(err)
 	}
 	return room
@@ -57,7 +57,7 @@ func TestGhostInAnEncryptedRoom(t *testing.T) {
 	g := shared.gateway(t)
 	alice, person := g.user("alice"), shared.person(t, "bob")
 	bob := shared.encrypted(t, person)
-	room := secretRoom(t, bob, person, alice.user)
+	room := secretRoom(t, bob, alice.user)
 	sayEncrypted(t, bob, room, "between us")
 	got := alice.awaitText("between us")
 	if want := (bridge.Chat{Contact: bridge.RemoteID(bob.UserID)}); got.Chat != want || got.Kind != bridge.Said {
@@ -92,7 +92,7 @@ func TestPersonInAnEncryptedRoom(t *testing.T) {
 		if err := alice.other.Join(patient(t), room); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := person.WaitMember(patient(t), room, alice.other.UserID, event.MembershipJoin); err != nil {
+		if err := bob.WaitJoin(patient(t), room, alice.other.UserID); err != nil {
 			t.Fatal(err)
 		}
 		sayEncrypted(t, bob, room, "between us")
@@ -118,7 +118,7 @@ func TestNothingPlainInAnEncryptedRoom(t *testing.T) {
 	g := shared.gateway(t)
 	alice, person := g.user("alice"), shared.person(t, "bob")
 	bob := shared.encrypted(t, person)
-	room := secretRoom(t, bob, person, alice.user)
+	room := secretRoom(t, bob, alice.user)
 	sayEncrypted(t, bob, room, "hello") // and the room is stored as his
 	alice.awaitText("hello")
 	if err := alice.Close(); err != nil {
@@ -174,7 +174,7 @@ func TestMessageWithoutItsKey(t *testing.T) {
 			}).Allow(patient(t), bridge.RemoteID(bob.UserID)); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := person.WaitMember(patient(t), room, alice.user, event.MembershipJoin); err != nil {
+			if err := bob.WaitJoin(patient(t), room, alice.user); err != nil {
 				t.Fatal(err)
 			}
 			sayEncrypted(t, bob, room, "first")

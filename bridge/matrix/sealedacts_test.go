@@ -16,7 +16,7 @@ func TestActsInAnEncryptedRoom(t *testing.T) {
 	g := shared.gateway(t)
 	alice, person := g.user("alice"), shared.person(t, "bob")
 	bob := shared.encrypted(t, person)
-	room := secretRoom(t, bob, person, alice.user)
+	room := secretRoom(t, bob, alice.user)
 	send := func(kind event.Type, content any) id.EventID {
 		t.Helper()
 		resp, err := bob.SendMessageEvent(patient(t), room, kind, content)

@@ -24,6 +24,10 @@ type Encrypted struct {
 	mu   sync.Mutex
 	seen []*event.Event // messages in the clear, oldest first
 	news chan struct{}
+	// joined has who has come into which room, as far as this client has synced:
+	// from then on it knows of the keys that are to be had.
+	joined map[id.RoomID]map[id.UserID]bool
+	came   chan struct{}
 }
 
 // LoginEncrypted signs a person of [Server.CreateUser] in once more. DB holds the keys.
@@ -43,7 +47,8 @@ func (s *Server) LoginEncrypted(ctx context.Context, name string, db *dbutil.Dat
 	if err != nil {
 		return nil, fmt.Errorf("make the keys of %s: %w", name, err)
 	}
-	p := &Encrypted{Client: client, done: make(chan struct{}), news: make(chan struct{}, 1)}
+	p := &Encrypted{Client: client, done: make(chan struct{}), news: make(chan struct{}, 1),
+		joined: make(map[id.RoomID]map[id.UserID]bool), came: make(chan struct{}, 1)}
 	client.Syncer.(*mautrix.DefaultSyncer).OnEventType(event.EventMessage, func(_ context.Context, evt *event.Event) {
 		p.mu.Lock()
 		p.seen = append(p.seen, evt)
@@ -53,6 +58,7 @@ func (s *Server) LoginEncrypted(ctx context.Context, name string, db *dbutil.Dat
 		default:
 		}
 	})
+	client.Syncer.(*mautrix.DefaultSyncer).OnEventType(event.StateMember, func(_ context.Context, evt *event.Event) { p.member(evt) })
 	if err := helper.Init(ctx); err != nil {
 		return nil, fmt.Errorf("publish the keys of %s: %w", name, err)
 	}
@@ -68,6 +74,38 @@ func (s *Server) LoginEncrypted(ctx context.Context, name string, db *dbutil.Dat
 		}
 	}()
 	return p, nil
+}
+
+// member notes who is in a room.
+func (p *Encrypted) member(evt *event.Event) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.joined[evt.RoomID] == nil {
+		p.joined[evt.RoomID] = make(map[id.UserID]bool)
+	}
+	p.joined[evt.RoomID][id.UserID(evt.GetStateKey())] = evt.Content.AsMember().Membership == event.MembershipJoin
+	select {
+	case p.came <- struct{}{}:
+	default:
+	}
+}
+
+// WaitJoin waits until this client has seen somebody come into a room, so that it can
+// give him the key of what it says.
+func (p *Encrypted) WaitJoin(ctx context.Context, room id.RoomID, user id.UserID) error {
+	for {
+		p.mu.Lock()
+		there := p.joined[room][user]
+		p.mu.Unlock()
+		if there {
+			return nil
+		}
+		select {
+		case <-p.came:
+		case <-ctx.Done():
+			return fmt.Errorf("wait for %s in the room: %w", user, ctx.Err())
+		}
+	}
 }
 
 // Close ends the sync.
