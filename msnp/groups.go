@@ -212,7 +212,9 @@ func (o *ownGroups) forget(h Handle) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	delete(o.moved, h)
-	delete(o.base, h)
+	if _, ok := o.session.(GroupStore); ok { // what it says is what was stored
+		delete(o.base, h)
+	}
 }
 
 // state returns the groups as they are; the caller holds the lock.
