@@ -111,8 +111,6 @@ func awaitLong[T bridge.Event](t *testing.T, in *inbox, what string, fits func(T
 	}
 }
 
-const burst = 1000
-
 // componentBurst kills the server while messages go in both directions. Each side
 // sends again, with the same id, what was not accepted or confirmed: as the
 // gateway's outbox does, and as clients do.
@@ -120,16 +118,14 @@ func componentBurst(t *testing.T, h *house, a *componentAccount, in *inbox, bob 
 	ctx := longContext(t, 150*time.Second)
 	bob.Forget()
 	in.drain()
-	var sent atomic.Int32
-	half := make(chan struct{})
-	outgoing := make(chan error, 1)
-	go func() { outgoing <- sendBurst(ctx, a, bob, &sent, half) }()
+	out, outgoing := newBurstOut(), make(chan error, 1)
+	go func() { outgoing <- out.send(ctx, a.Send, bob.Bare()) }()
 	for i := range burst {
 		_, err := bob.Send(ctx, xmpptest.Message{To: a.bare, ID: fmt.Sprintf("in-%08d", i), Body: fmt.Sprintf("in %d", i), Receipt: true})
 		must(t, err)
 		if i == burst/3 {
-			<-half
-			must(t, h.s.Kill(), h.s.Resume(ctx))
+			<-out.third
+			out.kill(ctx, t, h.s)
 		}
 	}
 	must(t, bob.WaitConnected(ctx))
@@ -141,56 +137,7 @@ func componentBurst(t *testing.T, h *house, a *componentAccount, in *inbox, bob 
 		}
 	}
 	must(t, <-outgoing)
-	checkArrived(ctx, t, a, bob)
-}
-
-// lostInside is how many messages may be lost inside a server that is killed: it has
-// accepted them and has not yet written them to the receiver's connection. Nothing tells the component
-// of a server's (XEP-0114) which these are; there is one under way at a time.
-const lostInside = 1
-
-// checkArrived checks that the burst arrived whole, each message under one id.
-func checkArrived(ctx context.Context, t *testing.T, a *componentAccount, bob *xmpptest.Peer) {
-	t.Helper()
-	arrived := make(map[string]string)
-	for range 3 { // what was kept for bob may come behind the answer
-		must(t, bob.Sync(ctx))
-		for _, e := range bob.Seen(func(e *xmpptest.Event) bool {
-			return e.Kind == "message" && e.IsFrom(a.bare) && strings.HasPrefix(e.Body(), "out ")
-		}) {
-			if before, twice := arrived[e.Body()]; twice && before != e.ID() {
-				t.Errorf("%q came as %s and as %s", e.Body(), before, e.ID())
-			}
-			arrived[e.Body()] = e.ID()
-		}
-		if len(arrived) == burst {
-			return
-		}
-		<-time.After(time.Second)
-	}
-	if lost := burst - len(arrived); lost > lostInside {
-		t.Errorf("%d of %d messages were lost", lost, burst)
-	}
-}
-
-// sendBurst sends as the outbox does: one after the other, each until it is
-// accepted.
-func sendBurst(ctx context.Context, a *componentAccount, bob *xmpptest.Peer, sent *atomic.Int32, half chan struct{}) error {
-	for i := range burst {
-		if i == burst/3 {
-			close(half)
-		}
-		m := bridge.Outgoing{ID: fmt.Sprintf("out-%08d", i), Chat: bridge.Chat{Contact: bridge.RemoteID(bob.Bare())}, Text: fmt.Sprintf("out %d", i)}
-		for err := a.Send(ctx, m); err != nil; err = a.Send(ctx, m) {
-			select {
-			case <-time.After(50 * time.Millisecond):
-			case <-ctx.Done():
-				return fmt.Errorf("%w: %w", ctx.Err(), err)
-			}
-		}
-		sent.Add(1)
-	}
-	return nil
+	out.check(ctx, t, bob, a.bare)
 }
 
 // resend sends what was not confirmed until all is, and returns under how many ids

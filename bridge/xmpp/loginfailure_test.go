@@ -1,7 +1,6 @@
 package xmpp
 
 import (
-	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -35,14 +34,14 @@ func loginKilled(t *testing.T, s *xmpptest.Server) {
 	bob := peer(t, s, "bob", nil)
 	a, in := h.open()
 	h.signIn(a)
-	half, sent := make(chan struct{}), make(chan error, 1)
-	go func() { sent <- loginBurst(ctx, a, bob, half) }()
+	out, sent := newBurstOut(), make(chan error, 1)
+	go func() { sent <- out.send(ctx, a.Send, bob.Bare()) }()
 	killed := false
 	for i := range burst {
 		_, err := bob.Send(ctx, xmpptest.Message{To: h.jid, ID: fmt.Sprintf("in-%08d", i), Body: fmt.Sprintf("in %d", i), Receipt: true})
 		if i == burst/3 {
-			<-half
-			must(t, s.Kill(), s.Resume(ctx))
+			<-out.third
+			out.kill(ctx, t, s)
 			killed = true
 		}
 		if err != nil && !killed {
@@ -83,41 +82,7 @@ func loginKilled(t *testing.T, s *xmpptest.Server) {
 		}
 	}
 	must(t, <-sent)
-	wantBurst(ctx, t, bob, h.jid)
-}
-
-// wantBurst waits until bob has every message of a burst, each under one id.
-func wantBurst(ctx context.Context, t *testing.T, bob *xmpptest.Peer, from string) {
-	t.Helper()
-	arrived := make(map[string]string)
-	for len(arrived) < burst {
-		e, err := bob.Wait(ctx, fmt.Sprintf("the rest of the burst: %d of %d", len(arrived), burst), func(e *xmpptest.Event) bool {
-			return e.Kind == "message" && e.IsFrom(from) && strings.HasPrefix(e.Body(), "out ")
-		})
-		must(t, err)
-		if before, twice := arrived[e.Body()]; twice && before != e.ID() {
-			t.Errorf("%q came as %s and as %s", e.Body(), before, e.ID())
-		}
-		arrived[e.Body()] = e.ID()
-	}
-}
-
-// loginBurst sends as the outbox does.
-func loginBurst(ctx context.Context, a *loginAccount, bob *xmpptest.Peer, half chan struct{}) error {
-	for i := range burst {
-		if i == burst/3 {
-			close(half)
-		}
-		m := bridge.Outgoing{ID: fmt.Sprintf("out-%08d", i), Chat: bridge.Chat{Contact: bridge.RemoteID(bob.Bare())}, Text: fmt.Sprintf("out %d", i)}
-		for err := a.Send(ctx, m); err != nil; err = a.Send(ctx, m) {
-			select {
-			case <-time.After(50 * time.Millisecond):
-			case <-ctx.Done():
-				return fmt.Errorf("%w: %w", ctx.Err(), err)
-			}
-		}
-	}
-	return nil
+	out.check(ctx, t, bob, h.jid)
 }
 
 // loginCut cuts alice's connection for two minutes, without a word to either side.
