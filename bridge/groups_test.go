@@ -57,6 +57,14 @@ func TestGroupsAreKept(t *testing.T) {
 		if p = a.properties(); !slices.Equal(p.Groups.All, groups.All) || len(p.Groups.Of["dave@fake.test"]) != 0 {
 			t.Errorf("without the network's group the groups are %+v", p.Groups)
 		}
+		// Nor does the next group that gets its number become the network's.
+		groups.All = append(groups.All, msnp.Group{ID: 1, Name: "Enemies"})
+		delete(groups.Of, "dave@fake.test")
+		_, err = a.session.(msnp.GroupStore).StoreGroups(t.Context(), groups)
+		must(t, err)
+		if p = a.properties(); !slices.Equal(p.Groups.All, groups.All) || len(p.Groups.Of["dave@fake.test"]) != 0 {
+			t.Errorf("with another group of that number the groups are %+v", p.Groups)
+		}
 		a.session.Close()
 	}, fake.Social())
 }
