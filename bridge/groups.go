@@ -126,7 +126,7 @@ func (k *keptGroups) complete(links []*link) {
 func (k *keptGroups) of(e *entry) []uint32 {
 	ids, put := k.Of[e.handle()]
 	if !put && e.remote != nil {
-		if id := k.Networks[e.remote.link.network.Name()]; id != 0 {
+		if id := k.Networks[e.remote.network]; id != 0 {
 			ids = []uint32{id}
 		}
 	}

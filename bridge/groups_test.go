@@ -69,6 +69,25 @@ func TestGroupsAreKept(t *testing.T) {
 	}, fake.Social())
 }
 
+// A contact whose network the user is not on any more stays on the list, in no group of a
+// network.
+func TestGroupsWithoutTheNetwork(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.net.SetRoster(alice, entry("bob@fake.test", "Bob", true))
+		a := openWith(t, w.g, alice, 7)
+		a.properties()
+		a.session.Close()
+		stopGateway(t, w.g)
+		w.g = startGateway(t, w.db, nil)
+		a = openWith(t, w.g, alice, 7)
+		p := a.properties()
+		if len(p.Lists[msnp.Forward]) != 2 || len(p.Groups.Of["bob@fake.test"]) != 0 {
+			t.Errorf("without the network the lists are %v and the groups %+v", p.Lists, p.Groups)
+		}
+		a.session.Close()
+	}, fake.Social())
+}
+
 // ContactPhone implements [msnp.PhoneNotifier].
 func (c *client) ContactPhone(h bridge.Handle, key msnp.PhoneKey, value string, _ uint32) {
 	c.record("BPR %s %s %s", h, key, value)
