@@ -70,7 +70,8 @@ func (u *user) AddContact(ctx context.Context, list msnp.List, typed, name strin
 	}
 	// The other is told first: what changes about him once his status has been
 	// looked at must not be missed.
-	if reverse > 0 && !u.comesBack(who.handle) {
+	if reverse > 0 {
+		u.comesBack(who.handle) // to one who has not noticed nothing has changed
 		u.gateway.tellReverse(true, who.handle, u, reverse)
 	}
 	u.owner.do(func() { u.added(list, member, who, serial, reply) })
@@ -274,20 +275,22 @@ func (g *Gateway) tellReverse(added bool, h Handle, by *user, serial uint32) {
 	}
 }
 
-// reverseChanged takes in a change to RL. Owned.
+// reverseChanged takes in a change to RL. It may be known: who signed in meanwhile has
+// read it from the store. Owned.
 func (u *user) reverseChanged(added bool, m msnp.Member, serial uint32) {
 	if u.closed {
 		return
 	}
 	u.mu.Lock()
-	if !added {
-		u.lists[msnp.Reverse].remove(m.Handle)
-	} else if !u.lists[msnp.Reverse].has(m.Handle) {
+	changed := u.lists[msnp.Reverse].has(m.Handle) != added
+	if changed && added {
 		u.lists[msnp.Reverse].add(newEntry(m))
+	} else if changed {
+		u.lists[msnp.Reverse].remove(m.Handle)
 	}
 	u.mu.Unlock()
 	u.serial = max(u.serial, serial)
-	if u.synced {
+	if changed && u.synced {
 		u.notifier.ListChanged(added, msnp.ListChange{List: msnp.Reverse, Serial: serial, Contact: m})
 	}
 	if added { // what changed since the other looked
