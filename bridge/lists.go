@@ -351,30 +351,13 @@ func (u *user) renameSelf(ctx context.Context, name string, reply func(uint32, m
 			u.tellWatchers()
 		}
 	})
-	u.gateway.spawn(func(ctx context.Context) { u.gateway.renameForAbsent(ctx, msnp.Member{Handle: u.handle, Name: name}) })
+	u.storeOwnName(name)
 	for _, l := range u.gateway.linksOf(u.handle) {
 		if err := l.outbox.add(ctx, Order{Kind: OrderRename, Text: name}, nil); err != nil {
 			u.log().Error().Err(err).Msg("Cannot tell a network of the new friendly name")
 		}
 	}
 	return nil
-}
-
-// renameForAbsent stores a user's new name on the lists of those who are not
-// signed in; the others learn it by the status that is pushed to them.
-func (g *Gateway) renameForAbsent(ctx context.Context, m msnp.Member) {
-	owners, err := g.Storage.ListedBy(ctx, m.Handle)
-	for _, owner := range owners {
-		if g.user(owner) != nil {
-			continue
-		}
-		if _, renameErr := g.Storage.RenameEntry(ctx, owner, m); !errors.Is(renameErr, ErrNotListed) {
-			err = errors.Join(err, renameErr)
-		}
-	}
-	if err != nil && ctx.Err() == nil {
-		g.Log.Warn().Err(err).Str("handle", string(m.Handle)).Msg("Cannot store a new name on others' lists; they see it with the next status")
-	}
 }
 
 // SetPrivacy implements [msnp.Session].
@@ -441,9 +424,29 @@ func (u *user) initialStatuses() []msnp.ContactStatus {
 	initial := []msnp.ContactStatus{{Contact: u.gateway.assistant(), Status: msnp.Online}}
 	for i := range u.lists[msnp.Forward].entries {
 		e := &u.lists[msnp.Forward].entries[i]
-		if e.shown = u.presentStatus(e); e.shown.Visible() {
+		if e.remote != nil {
+			e.shown = u.statusOf(e.remote)
+		} else {
+			e.shown = u.meet(e)
+		}
+		if e.shown.Visible() {
 			initial = append(initial, msnp.ContactStatus{Contact: e.member(), Status: e.shown})
 		}
 	}
 	return initial
+}
+
+// meet returns the status of a local contact, and takes over his name where he is to be
+// seen: the stored one is older when the server was stopped before it had a new one
+// stored. Owned.
+func (u *user) meet(e *entry) msnp.Status {
+	other := u.gateway.user(e.handle())
+	if other == nil {
+		return msnp.Offline
+	}
+	cs := other.statusFor(u.handle)
+	if cs.Status.Visible() {
+		u.rename(e, cs.Contact.Name)
+	}
+	return cs.Status
 }
