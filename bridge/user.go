@@ -30,6 +30,9 @@ type user struct {
 	privacy msnp.Privacy
 	lists   [4]roll
 	dialect int
+	// calls are the rings that are not answered yet, by who calls; nil for none. Whoever
+	// holds mu may write it.
+	calls map[Handle]int
 	// networkGroups are the groups that the networks' contacts are in; see keptGroups.
 	networkGroups map[string]uint32
 

@@ -49,7 +49,7 @@
 //	§7.11 Errors                errors.go, command.go         7.11-errors, 7.11-garbage
 //	§8.1 Referral               notification.go, tickets.go   8.1-xfr
 //	§8.2 Connections            auth.go, tickets.go           8.2-cookie-expires, 8.2-typed-handle
-//	§8.3 Inviting               switchboard.go                8.3-cal-errors, 8.3-privacy
+//	§8.3 Inviting               switchboard.go                8.3-cal-errors, 8.3-privacy, 8.3-cal-too-many
 //	§8.4 Getting invited        auth.go, notification.go      8.4-three, 8.4-caller-gone, 8.4-callee-gone,
 //	                                                          8.4-no-answer
 //	§8.5 Participants           switchboard.go                8.4-three, 8-chat, 8.3-privacy
