@@ -166,7 +166,7 @@ func (u *user) SetPhone(ctx context.Context, key msnp.PhoneKey, value string, re
 // tellPhone tells a signed-in user of a number, if he may see this one. Owned.
 func (u *user) tellPhone(h Handle, key msnp.PhoneKey, value string) {
 	w := u.gateway.user(h)
-	if w == nil || u.lists[msnp.Block].has(h) {
+	if w == nil || !u.letsThrough(h) {
 		return
 	}
 	w.owner.post(func() {
