@@ -64,6 +64,11 @@ func (u *user) StoreGroups(ctx context.Context, groups msnp.Groups) (serial uint
 	return serial, nil
 }
 
+// ReadHandle implements [msnp.HandleReader].
+func (u *user) ReadHandle(ctx context.Context, typed string) (Handle, error) {
+	return u.gateway.typedHandle(ctx, typed)
+}
+
 // groups returns the groups of the contact list: as they were stored, and each
 // network's contacts in a group of their own unless the user put them elsewhere.
 func (u *user) groups(ctx context.Context) (msnp.Groups, error) {
