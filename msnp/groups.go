@@ -230,7 +230,7 @@ func (o *ownGroups) removeContact(ctx context.Context, handle string, reply func
 		reply(change)
 	})
 	if err == nil && grouped {
-		_, err = o.change(ctx, func(*groupState) {})
+		err = o.store(ctx)
 	}
 	return err
 }
@@ -250,6 +250,13 @@ func (o *ownGroups) change(ctx context.Context, f func(*groupState)) (serial uin
 	defer o.mu.Unlock()
 	o.groupState = next
 	return serial, nil
+}
+
+// store stores the groups after a change that the client has been told of: also for
+// a client that is gone by now, or signed in elsewhere.
+func (o *ownGroups) store(ctx context.Context) error {
+	_, err := o.change(context.WithoutCancel(ctx), func(*groupState) {})
+	return err
 }
 
 // readHandle returns the handle that the lists have for one as it was typed.
@@ -330,7 +337,7 @@ func (o *ownGroups) PutInGroup(ctx context.Context, handle, name string, id uint
 	})
 	if err == nil {
 		// The client has been answered: the contact is there, wherever he stands.
-		_, err = o.change(ctx, func(*groupState) {})
+		err = o.store(ctx)
 		return err
 	}
 	var refusal *Error
