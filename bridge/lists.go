@@ -103,6 +103,7 @@ func (u *user) returns(ctx context.Context, list msnp.List, who person) (bool, e
 // orderRename tells a network that keeps the contact list under what name the
 // user sees somebody.
 func (u *user) orderRename(ctx context.Context, contact ContactRecord, name string) {
+	ctx = context.WithoutCancel(ctx) // also for a client that says it and is gone
 	l := u.gateway.linkOf(u.handle, contact.Network)
 	if l == nil {
 		return
@@ -330,6 +331,7 @@ func (u *user) Rename(ctx context.Context, typed, name string, reply func(uint32
 		u.serial = max(u.serial, serial)
 		reply(serial, m)
 	})
+	ctx = context.WithoutCancel(ctx) // also for a client that says it and is gone
 	contact, known, err := u.gateway.Storage.ContactByHandle(ctx, h)
 	if err != nil {
 		u.log().Error().Err(err).Msg("Cannot tell a network of a contact's new name")
@@ -356,6 +358,7 @@ func (u *user) renameSelf(ctx context.Context, name string, reply func(uint32, m
 		}
 	})
 	u.storeOwnName(name)
+	ctx = context.WithoutCancel(ctx) // also for a client that says it and is gone
 	for _, l := range u.gateway.linksOf(u.handle) {
 		if err := l.outbox.add(ctx, Order{Kind: OrderRename, Text: name}, nil); err != nil {
 			u.log().Error().Err(err).Msg("Cannot tell a network of the new friendly name")

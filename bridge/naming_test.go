@@ -3,12 +3,14 @@ package bridge_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"papillon/bridge"
+	"papillon/bridge/fake"
 	"papillon/msnp"
 )
 
@@ -81,4 +83,26 @@ func TestNameThatWasNotStored(t *testing.T) {
 		a.session.Close()
 		c.session.Close()
 	})
+}
+
+// A name reaches the networks also when its client is gone once it has been answered.
+func TestNameOfTheHasty(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.net.SetRoster(alice, entry("bob@fake.test", "Bob", true))
+		a := open(t, w.g, alice, msnp.Online)
+		a.properties()
+		rename := func(who, name string) {
+			ctx, gone := context.WithCancel(t.Context())
+			must(t, a.session.Rename(ctx, who, name, func(uint32, msnp.Member) { gone() }))
+		}
+		rename(string(alice), "Queen Alice")
+		rename("bob@fake.test", "My friend Bob")
+		<-time.After(time.Minute)
+		for _, method := range []fake.Method{fake.Rename, fake.RenameContact} {
+			if !slices.ContainsFunc(w.net.Calls(), func(c fake.Call) bool { return c.Method == method }) {
+				t.Errorf("the network was not told: %s", method)
+			}
+		}
+		a.session.Close()
+	}, fake.Social())
 }
