@@ -96,6 +96,7 @@ func finish(done func(error), err error) {
 // hearText puts a text into the outbox. What another than the identity's own
 // user said is told as the user's words about it.
 func hearText(ctx context.Context, a audience, l *link, said utterance, message body.Message, done func(error)) {
+	ctx = context.WithoutCancel(ctx) // also from a client that says it and is gone
 	words := text.ToNetwork(message.Text())
 	if words == "" {
 		finish(done, nil)
