@@ -41,7 +41,7 @@ var mayImport = map[string][]string{
 	"bridge/xmpp/xmpptest":     {"bridge/child", "bridge/xmpp/stream"},
 	"store":                    {"bridge", "bridge/media", "bridge/text", "msnp"},
 	"cmd/papillon":             {"bridge", "bridge/matrix", "bridge/media", "bridge/xmpp", "msnp", "store"},
-	"tools/bench":              {"bridge", "bridge/xmpp", "bridge/xmpp/stream", "bridge/xmpp/xmpptest", "msnp", "msnp/body", "msnp/msnptest", "store"},
+	"tools/bench":              {"bridge", "bridge/matrix", "bridge/matrix/matrixtest", "bridge/xmpp", "bridge/xmpp/stream", "bridge/xmpp/xmpptest", "msnp", "msnp/body", "msnp/msnptest", "store"},
 	"tools/demo":               {"bridge/matrix/matrixtest", "bridge/xmpp/xmpptest", "msnp", "msnp/msnptest"},
 }
 

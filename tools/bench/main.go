@@ -46,6 +46,7 @@ func sections() []section {
 		{"contacts", benchContacts},
 		{"logins", benchLogins},
 		{"component", benchComponent},
+		{"matrix", benchMatrix},
 	}
 }
 

@@ -137,6 +137,17 @@ func (s *Server) first(ctx context.Context) error {
 // Log returns the end of what the homeserver has said, in one line.
 func (s *Server) Log() string { return s.log.String() }
 
+// PID returns the process id of the running homeserver, 0 if it does not run, for
+// benchmarks that measure what it uses.
+func (s *Server) PID() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.cmd == nil {
+		return 0
+	}
+	return s.cmd.Process.Pid
+}
+
 // start runs the process and waits until it answers.
 func (s *Server) start(ctx context.Context) error {
 	cmd := s.program.command(s)
