@@ -72,8 +72,8 @@ func (u *user) linkOpened(l *link) {
 	u.links = append(slices.Clip(u.links), l)
 	for i := range u.lists[msnp.Forward].entries {
 		e := &u.lists[msnp.Forward].entries[i]
-		if e.remote != nil && e.remote.link == nil {
-			e.remote = u.remoteOf(ContactRecord{Network: l.network.Name(), ID: e.remote.id, Room: e.remote.room})
+		if e.remote != nil && e.remote.link == nil && e.remote.network == l.network.Name() {
+			e.remote = u.remoteOf(ContactRecord{Network: e.remote.network, ID: e.remote.id, Room: e.remote.room})
 		}
 	}
 	if u.closed {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 
 	"papillon/msnp"
@@ -31,15 +32,21 @@ type keptGroups struct {
 	All []msnp.Group        `json:"all"`
 	Of  map[Handle][]uint32 `json:"of,omitempty"`
 	// Networks are the groups in which a network's contacts are whom the user has
-	// not put anywhere: by the network's name. One that he removed stays here.
+	// not put anywhere: by the network's name. One that he removed stays here, as
+	// group 0: its number may be another group's by now.
 	Networks map[string]uint32 `json:"networks,omitempty"`
 }
 
 // StoreGroups implements [msnp.GroupStore].
 func (u *user) StoreGroups(ctx context.Context, groups msnp.Groups) (serial uint32, err error) {
 	u.mu.RLock()
-	kept := keptGroups{All: groups.All, Of: make(map[Handle][]uint32, len(groups.Of)), Networks: u.networkGroups}
+	kept := keptGroups{All: groups.All, Of: make(map[Handle][]uint32, len(groups.Of)), Networks: maps.Clone(u.networkGroups)}
 	u.mu.RUnlock()
+	for network, id := range kept.Networks {
+		if !slices.ContainsFunc(groups.All, func(g msnp.Group) bool { return g.ID == id }) {
+			kept.Networks[network] = 0
+		}
+	}
 	for h, ids := range groups.Of {
 		kept.Of[h] = ids
 	}
@@ -50,6 +57,9 @@ func (u *user) StoreGroups(ctx context.Context, groups msnp.Groups) (serial uint
 	if serial, err = u.gateway.Storage.SetProperty(ctx, u.handle, propertyGroups, string(raw)); err != nil {
 		return 0, fmt.Errorf("store the groups: %w", err)
 	}
+	u.mu.Lock()
+	u.networkGroups = kept.Networks
+	u.mu.Unlock()
 	u.owner.post(func() { u.serial = max(u.serial, serial) })
 	return serial, nil
 }
@@ -116,7 +126,7 @@ func (k *keptGroups) complete(links []*link) {
 func (k *keptGroups) of(e *entry) []uint32 {
 	ids, put := k.Of[e.handle()]
 	if !put && e.remote != nil {
-		if id, ok := k.Networks[e.remote.link.network.Name()]; ok {
+		if id := k.Networks[e.remote.network]; id != 0 {
 			ids = []uint32{id}
 		}
 	}

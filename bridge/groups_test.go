@@ -57,6 +57,33 @@ func TestGroupsAreKept(t *testing.T) {
 		if p = a.properties(); !slices.Equal(p.Groups.All, groups.All) || len(p.Groups.Of["dave@fake.test"]) != 0 {
 			t.Errorf("without the network's group the groups are %+v", p.Groups)
 		}
+		// Nor does the next group that gets its number become the network's.
+		groups.All = append(groups.All, msnp.Group{ID: 1, Name: "Enemies"})
+		delete(groups.Of, "dave@fake.test")
+		_, err = a.session.(msnp.GroupStore).StoreGroups(t.Context(), groups)
+		must(t, err)
+		if p = a.properties(); !slices.Equal(p.Groups.All, groups.All) || len(p.Groups.Of["dave@fake.test"]) != 0 {
+			t.Errorf("with another group of that number the groups are %+v", p.Groups)
+		}
+		a.session.Close()
+	}, fake.Social())
+}
+
+// A contact whose network the user is not on any more stays on the list, in no group of a
+// network.
+func TestGroupsWithoutTheNetwork(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.net.SetRoster(alice, entry("bob@fake.test", "Bob", true))
+		a := openWith(t, w.g, alice, 7)
+		a.properties()
+		a.session.Close()
+		stopGateway(t, w.g)
+		w.g = startGateway(t, w.db, nil)
+		a = openWith(t, w.g, alice, 7)
+		p := a.properties()
+		if len(p.Lists[msnp.Forward]) != 2 || len(p.Groups.Of["bob@fake.test"]) != 0 {
+			t.Errorf("without the network the lists are %v and the groups %+v", p.Lists, p.Groups)
+		}
 		a.session.Close()
 	}, fake.Social())
 }

@@ -137,3 +137,40 @@ func TestMessageOutlivesTheIdentity(t *testing.T) {
 		must(t, errors.Join(db.Close(), net.Close()))
 	})
 }
+
+// A contact belongs to his network: the identity that is opened on another one neither
+// asks for him nor takes him off the list.
+func TestIdentityOpensForItsOwnContacts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		db := openStore(t, t.TempDir(), alice)
+		one, two := fake.New("one"), fake.New("two", fake.Social())
+		one.RefuseLogin(alice, bridge.ErrNotLinked)
+		two.RefuseLogin(alice, bridge.ErrNotLinked)
+		must(t, db.AddContact(t.Context(), bridge.ContactRecord{Handle: "bob@one.test", Network: "one", ID: "bob@one.test", Name: "Bob"}))
+		_, _, err := db.AddEntry(t.Context(), alice, msnp.Forward, msnp.Member{Handle: "bob@one.test", Name: "Bob"}, 0)
+		must(t, err)
+		g := startGateway(t, db, nil, one, two)
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- g.Run(ctx) }()
+		a := open(t, g, alice, msnp.Online)
+		synctest.Wait()
+		two.RefuseLogin(alice, nil)
+		two.SetRoster(alice, entry("dave@two.test", "Dave", true))
+		must(t, db.SetIdentity(t.Context(), bridge.IdentityRecord{Account: alice, Network: "two", Kind: "login", ID: "alice@two.test"}))
+		<-time.After(time.Minute)
+		wantList(t, a.properties(), msnp.Forward, "bob@one.test=Bob", "dave@two.test=Dave")
+		for _, c := range two.Calls() {
+			if c.Method == fake.Follow {
+				t.Errorf("the other network is asked for its presence: %+v", c)
+			}
+		}
+		a.session.Close()
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		stopGateway(t, g)
+		must(t, errors.Join(db.Close(), one.Close(), two.Close()))
+	})
+}

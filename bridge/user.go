@@ -322,6 +322,7 @@ func (u *user) rename(e *entry, name string) (changed bool) {
 // remoteState is what is known of a contact on a network.
 type remoteState struct {
 	link     *link // the user's identity there; nil while it is not open
+	network  string
 	id       RemoteID
 	room     bool
 	presence Presence
@@ -331,10 +332,10 @@ type remoteState struct {
 
 // remoteOf makes the state of a contact of this user. Owned.
 func (u *user) remoteOf(c ContactRecord) *remoteState {
-	r := &remoteState{id: c.ID, room: c.Room}
+	r := &remoteState{network: c.Network, id: c.ID, room: c.Room}
 	for _, l := range u.links {
 		if l.network.Name() == c.Network {
-			r.link = l
+			r.link, r.network = l, l.network.Name() // the same piece of memory for all contacts
 		}
 	}
 	return r

@@ -159,6 +159,7 @@ func (c *conn) parse(cmd command, words []string) (*request, error) {
 	if !ok {
 		return req, errors.Join(errGarbage, Errorf(CodeSyntax, "%s has no length", req.name))
 	}
+	c.awaitPayload(length)
 	payload, err := c.reader.ReadPayload(length)
 	if err != nil {
 		return req, readError{err}
@@ -172,6 +173,13 @@ type readError struct{ error }
 
 // Unwrap returns what ended it.
 func (e readError) Unwrap() error { return e.error }
+
+// isReadError says whether an error is one: what follows on the connection cannot be
+// understood any more.
+func isReadError(err error) bool {
+	var read readError
+	return errors.As(err, &read)
+}
 
 // unparsable returns what to do about a line that cannot be taken apart. Where
 // a payload follows nobody knows how long it is: the connection cannot go on.
@@ -209,12 +217,9 @@ func (c *conn) run(cmd command, req *request) error {
 // is meant for the client; what ends the connection is returned; anything else
 // is the server's own trouble.
 func (c *conn) answerError(trID string, err error) error {
-	var (
-		answer *Error
-		read   readError
-	)
+	var answer *Error
 	switch {
-	case errors.Is(err, errEnd), errors.As(err, &read), c.life.ended():
+	case errors.Is(err, errEnd), isReadError(err), c.life.ended():
 		return err
 	case errors.Is(err, errGarbage):
 		errors.As(err, &answer)

@@ -139,7 +139,7 @@ func (c *conn) proceed() {
 			c.leave() // nobody is to wait for a client that lingers
 			c.linger()
 			return
-		case errors.Is(err, os.ErrDeadlineExceeded) && !c.life.ended() && c.stillActive():
+		case errors.Is(err, os.ErrDeadlineExceeded) && !isReadError(err) && !c.life.ended() && c.stillActive():
 		default:
 			c.logEnd(err)
 			return
@@ -216,6 +216,15 @@ func (c *conn) stillActive() bool {
 		}
 	}
 	return false
+}
+
+// awaitPayload gives a switchboard connection all the time that it may be idle for
+// what is still to come of a payload: one in pieces is a sign of life, and a
+// deadline that falls between them would lose it.
+func (c *conn) awaitPayload(length int) {
+	if idle := c.server.options.Limits.SwitchboardIdle; c.sb != nil && idle > 0 && c.reader.Buffered() < length {
+		c.setReadDeadline(time.Now().Add(idle))
+	}
 }
 
 // touched notes a message, so that an idle switchboard can be told from a used

@@ -128,18 +128,73 @@ func groupID(word string, code Code) (uint32, error) {
 // isNumber says whether a word is made of digits.
 func isNumber(word string) bool { return word != "" && strings.Trim(word, "0123456789") == "" }
 
+// groupState is who is in which group.
+type groupState struct {
+	all   []Group
+	base  map[Handle][]uint32 // what the backend says
+	moved map[Handle][]uint32 // what the client said since
+}
+
+// find returns where a group stands, or -1.
+func (s *groupState) find(id uint32) int {
+	return slices.IndexFunc(s.all, func(g Group) bool { return g.ID == id })
+}
+
+// named says whether another group has a name.
+func (s *groupState) named(name string, besides uint32) bool {
+	return slices.ContainsFunc(s.all, func(g Group) bool { return g.ID != besides && strings.EqualFold(g.Name, name) })
+}
+
+// of returns the groups of a contact, without those that do not exist.
+func (s *groupState) of(h Handle) []uint32 {
+	ids, moved := s.moved[h]
+	if !moved {
+		ids = s.base[h]
+	}
+	ids = slices.DeleteFunc(slices.Clone(ids), func(id uint32) bool { return s.find(id) < 0 })
+	if len(ids) == 0 {
+		return []uint32{0}
+	}
+	return ids
+}
+
+// remove removes the group at a place, and takes everybody out of it: a group that is
+// made later may get its number.
+func (s *groupState) remove(i int) {
+	id := s.all[i].ID
+	s.all = slices.Delete(s.all, i, i+1)
+	for _, handles := range []map[Handle][]uint32{s.base, s.moved} {
+		for h, ids := range handles {
+			if slices.Contains(ids, id) {
+				s.moved[h] = s.of(h)
+			}
+		}
+	}
+}
+
+// groups returns them as others see them.
+func (s *groupState) groups() Groups {
+	of := make(map[Handle][]uint32, len(s.base)+len(s.moved))
+	for _, handles := range []map[Handle][]uint32{s.base, s.moved} {
+		for h := range handles {
+			of[h] = s.of(h)
+		}
+	}
+	return Groups{All: slices.Clone(s.all), Of: of}
+}
+
 // ownGroups are the groups of a session that is no [GroupKeeper] itself: they last
-// as long as the client is signed in. The changes are made by the reader; merge
-// and first are safe from any goroutine.
+// as long as the client is signed in. Only the reader, and a reply that it waits for,
+// changes them; first is safe from any goroutine.
 type ownGroups struct {
 	session Session
 	serial  func() uint32 // the account's, which changes here cannot raise
 
+	// mu guards what follows for first. It is held for memory operations only:
+	// a user's pushes may wait for it.
 	mu    sync.Mutex
 	began bool // all is in use: something was changed, or SYN has told
-	all   []Group
-	base  map[Handle][]uint32 // what the backend says
-	moved map[Handle][]uint32 // what the client said since
+	groupState
 }
 
 // merge takes in what the backend says and returns it with the changes made here.
@@ -150,13 +205,7 @@ func (o *ownGroups) merge(base Groups) Groups {
 		o.begin(base)
 	}
 	o.base = base.Of
-	of := make(map[Handle][]uint32, len(base.Of)+len(o.moved))
-	for _, handles := range []map[Handle][]uint32{o.base, o.moved} {
-		for h := range handles {
-			of[h] = o.of(h)
-		}
-	}
-	return Groups{All: slices.Clone(o.all), Of: of}
+	return o.groups()
 }
 
 // begin takes what the backend says for the beginning; the caller holds the lock.
@@ -166,37 +215,14 @@ func (o *ownGroups) begin(base Groups) {
 	o.moved = make(map[Handle][]uint32)
 }
 
-// lock locks and makes sure that there is something to change.
-func (o *ownGroups) lock() (unlock func()) {
+// present returns the groups as they are, to be read and not to be changed.
+func (o *ownGroups) present() groupState {
 	o.mu.Lock()
+	defer o.mu.Unlock()
 	if !o.began {
 		o.begin(Groups{})
 	}
-	return o.mu.Unlock
-}
-
-// find returns where a group stands, or -1; the caller holds the lock.
-func (o *ownGroups) find(id uint32) int {
-	return slices.IndexFunc(o.all, func(g Group) bool { return g.ID == id })
-}
-
-// named says whether another group has a name; the caller holds the lock.
-func (o *ownGroups) named(name string, besides uint32) bool {
-	return slices.ContainsFunc(o.all, func(g Group) bool { return g.ID != besides && strings.EqualFold(g.Name, name) })
-}
-
-// of returns the groups of a contact, without those that were removed; the caller
-// holds the lock.
-func (o *ownGroups) of(h Handle) []uint32 {
-	ids, moved := o.moved[h]
-	if !moved {
-		ids = o.base[h]
-	}
-	ids = slices.DeleteFunc(slices.Clone(ids), func(id uint32) bool { return o.find(id) < 0 })
-	if len(ids) == 0 {
-		return []uint32{0}
-	}
-	return ids
+	return o.groupState
 }
 
 // first returns the group under which a contact is announced: before SYN none but
@@ -205,6 +231,13 @@ func (o *ownGroups) first(h Handle) uint32 {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.of(h)[0]
+}
+
+// put notes that a contact is in one group alone.
+func (o *ownGroups) put(h Handle, id uint32) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.moved[h] = []uint32{id}
 }
 
 // forget removes what is known of a contact who is off FL.
@@ -217,46 +250,37 @@ func (o *ownGroups) forget(h Handle) {
 	}
 }
 
-// state returns the groups as they are; the caller holds the lock.
-func (o *ownGroups) state() Groups {
-	of := make(map[Handle][]uint32, len(o.base)+len(o.moved))
-	for _, handles := range []map[Handle][]uint32{o.base, o.moved} {
-		for h := range handles {
-			of[h] = o.of(h)
+// change makes a change that stays only if it could be stored, and returns the serial.
+func (o *ownGroups) change(ctx context.Context, f func(*groupState)) (serial uint32, err error) {
+	next := o.present()
+	next.all, next.moved = slices.Clone(next.all), maps.Clone(next.moved)
+	f(&next)
+	serial = o.serial()
+	if store, ok := o.session.(GroupStore); ok {
+		if serial, err = store.StoreGroups(ctx, next.groups()); err != nil {
+			return 0, err
 		}
 	}
-	return Groups{All: slices.Clone(o.all), Of: of}
-}
-
-// change makes a change that stays only if it could be stored, and returns the serial;
-// the caller holds the lock.
-func (o *ownGroups) change(ctx context.Context, f func()) (serial uint32, err error) {
-	all, moved := slices.Clone(o.all), maps.Clone(o.moved)
-	f()
-	store, ok := o.session.(GroupStore)
-	if !ok {
-		return o.serial(), nil
-	}
-	if serial, err = store.StoreGroups(ctx, o.state()); err != nil {
-		o.all, o.moved = all, moved
-	}
-	return serial, err
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.groupState = next
+	return serial, nil
 }
 
 // AddGroup implements [GroupKeeper].
 func (o *ownGroups) AddGroup(ctx context.Context, name string, reply func(serial, id uint32)) error {
-	defer o.lock()()
-	if len(o.all) >= MaxGroups {
-		return Errorf(CodeTooManyGroups, "there are %d groups already", len(o.all))
+	now := o.present()
+	if len(now.all) >= MaxGroups {
+		return Errorf(CodeTooManyGroups, "there are %d groups already", len(now.all))
 	}
 	var id uint32
-	for _, g := range o.all {
+	for _, g := range now.all {
 		if strings.EqualFold(g.Name, name) {
 			return Errorf(CodeGroupExists, "there is a group of that name")
 		}
 		id = max(id, g.ID+1)
 	}
-	serial, err := o.change(ctx, func() { o.all = append(o.all, Group{ID: id, Name: name}) })
+	serial, err := o.change(ctx, func(s *groupState) { s.all = append(s.all, Group{ID: id, Name: name}) })
 	if err == nil {
 		reply(serial, id)
 	}
@@ -265,15 +289,15 @@ func (o *ownGroups) AddGroup(ctx context.Context, name string, reply func(serial
 
 // RenameGroup implements [GroupKeeper].
 func (o *ownGroups) RenameGroup(ctx context.Context, id uint32, name string, reply func(uint32)) error {
-	defer o.lock()()
-	i := o.find(id)
+	now := o.present()
+	i := now.find(id)
 	switch {
 	case i < 0:
 		return Errorf(CodeNoSuchGroup, "there is no group %d", id)
-	case o.named(name, id):
+	case now.named(name, id):
 		return Errorf(CodeGroupExists, "there is a group of that name")
 	}
-	serial, err := o.change(ctx, func() { o.all[i].Name = name })
+	serial, err := o.change(ctx, func(s *groupState) { s.all[i].Name = name })
 	if err == nil {
 		reply(serial)
 	}
@@ -282,12 +306,12 @@ func (o *ownGroups) RenameGroup(ctx context.Context, id uint32, name string, rep
 
 // RemoveGroup implements [GroupKeeper].
 func (o *ownGroups) RemoveGroup(ctx context.Context, id uint32, reply func(uint32)) error {
-	defer o.lock()()
-	i := o.find(id)
+	now := o.present()
+	i := now.find(id)
 	if i < 0 {
 		return Errorf(CodeNoSuchGroup, "there is no group %d", id)
 	}
-	serial, err := o.change(ctx, func() { o.all = slices.Delete(o.all, i, i+1) })
+	serial, err := o.change(ctx, func(s *groupState) { s.remove(i) })
 	if err == nil {
 		reply(serial)
 	}
@@ -297,23 +321,18 @@ func (o *ownGroups) RemoveGroup(ctx context.Context, id uint32, reply func(uint3
 // PutInGroup implements [GroupKeeper]. Who is on FL shows by the refusal to add
 // him again.
 func (o *ownGroups) PutInGroup(ctx context.Context, handle, name string, id uint32, reply func(ListChange, Status)) error {
-	unlock := o.lock()
-	known := o.find(id) >= 0
-	unlock()
-	if !known {
+	now := o.present()
+	if now.find(id) < 0 {
 		return Errorf(CodeNoGroupToAdd, "there is no group %d", id)
 	}
 	err := o.session.AddContact(ctx, Forward, handle, name, func(change ListChange, status Status) {
-		unlock := o.lock()
-		o.moved[change.Contact.Handle] = []uint32{id}
-		unlock()
+		o.put(change.Contact.Handle, id)
 		change.Group = id
 		reply(change, status)
 	})
 	if err == nil {
 		// The client has been answered: the contact is there, wherever he stands.
-		defer o.lock()()
-		_, err = o.change(ctx, func() {})
+		_, err = o.change(ctx, func(*groupState) {})
 		return err
 	}
 	var refusal *Error
@@ -324,12 +343,11 @@ func (o *ownGroups) PutInGroup(ctx context.Context, handle, name string, id uint
 	if parseErr != nil {
 		return err
 	}
-	defer o.lock()()
-	ids := o.of(h)
+	ids := now.of(h)
 	if slices.Contains(ids, id) {
 		return err
 	}
-	serial, err := o.change(ctx, func() { o.moved[h] = append(ids, id) })
+	serial, err := o.change(ctx, func(s *groupState) { s.moved[h] = append(ids, id) })
 	if err == nil {
 		reply(ListChange{List: Forward, Serial: serial, Contact: Member{Handle: h, Name: name}, Group: id}, Offline)
 	}
@@ -342,11 +360,10 @@ func (o *ownGroups) TakeFromGroup(ctx context.Context, handle string, id uint32,
 	if err != nil {
 		return Errorf(CodeInvalidParameter, "%v", err)
 	}
-	unlock := o.lock()
-	ids, known := o.of(h), o.find(id) >= 0
-	unlock()
+	now := o.present()
+	ids := now.of(h)
 	switch {
-	case !known:
+	case now.find(id) < 0:
 		return Errorf(CodeNoSuchGroup, "there is no group %d", id)
 	case !slices.Contains(ids, id):
 		return Errorf(CodeNotInGroup, "%s is not in group %d", h, id)
@@ -356,8 +373,9 @@ func (o *ownGroups) TakeFromGroup(ctx context.Context, handle string, id uint32,
 			reply(change)
 		})
 	}
-	defer o.lock()()
-	serial, err := o.change(ctx, func() { o.moved[h] = slices.DeleteFunc(ids, func(other uint32) bool { return other == id }) })
+	serial, err := o.change(ctx, func(s *groupState) {
+		s.moved[h] = slices.DeleteFunc(ids, func(other uint32) bool { return other == id })
+	})
 	if err == nil {
 		reply(ListChange{List: Forward, Serial: serial, Contact: Member{Handle: h}, Group: id})
 	}
