@@ -34,6 +34,9 @@ const (
 	matrixRate = 20
 )
 
+// plainFilter is what ordinary clients ask for.
+const plainFilter = `{"room":{"state":{"lazy_load_members":true},"timeline":{"limit":50}}}`
+
 // ownAccounts is a running load: MSN users with their own accounts on a homeserver,
 // and people there.
 type ownAccounts struct {
@@ -41,23 +44,18 @@ type ownAccounts struct {
 	world   *matrixtest.Server
 	meter   *meter // between Papillon and the homeserver
 	users   int
-	own     []*mautrix.Client // of the users, which do not sync
-	fars    []*matrixFar
+	own     []*mautrix.Client // of the users: ordinary ones, in Papillon's place
+	rooms   []id.RoomID       // of each user, with somebody far away
+	fars    []*mautrix.Client
 	clients []*msnptest.Client
 	chats   []*msnptest.Switchboard
 }
 
-// matrixFar is somebody with an ordinary client.
-type matrixFar struct {
-	*mautrix.Client
-	chats []id.RoomID // with the users whose number leaves his, in order
-	next  id.RoomID   // with the next one like him
-}
-
-// listen syncs until the context ends, and has what others say arrive.
-func (f *matrixFar) listen(ctx context.Context, since string, arrived func(words string)) {
+// listen syncs as an ordinary client does until the context ends, and has what others
+// say arrive.
+func listen(ctx context.Context, c *mautrix.Client, since string, arrived func(words string)) {
 	for ctx.Err() == nil {
-		resp, err := f.FullSyncRequest(ctx, mautrix.ReqSync{Since: since, Timeout: 30_000, FilterID: `{"room":{"timeline":{"limit":500}}}`})
+		resp, err := c.FullSyncRequest(ctx, mautrix.ReqSync{Since: since, Timeout: 30_000, FilterID: plainFilter})
 		if err != nil {
 			settle(ctx, 100*time.Millisecond)
 			continue
@@ -65,7 +63,7 @@ func (f *matrixFar) listen(ctx context.Context, since string, arrived func(words
 		since = resp.NextBatch
 		for _, room := range resp.Rooms.Join {
 			for _, evt := range room.Timeline.Events {
-				if words, ok := evt.Content.Raw["body"].(string); ok && evt.Sender != f.UserID {
+				if words, ok := evt.Content.Raw["body"].(string); ok && evt.Sender != c.UserID {
 					arrived(words)
 				}
 			}
@@ -158,15 +156,10 @@ func (l *ownAccounts) populate(ctx context.Context) (err error) {
 		if err != nil {
 			return err
 		}
-		l.fars = append(l.fars, &matrixFar{Client: client})
-	}
-	for i, f := range l.fars {
-		if f.next, err = direct(ctx, f.Client, l.fars[(i+1)%matrixFars].Client); err != nil {
-			return err
-		}
+		l.fars = append(l.fars, client)
 	}
 	l.own = make([]*mautrix.Client, l.users)
-	rooms := make([]id.RoomID, l.users)
+	l.rooms = make([]id.RoomID, l.users)
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(4)
 	for i := range l.users {
@@ -174,16 +167,12 @@ func (l *ownAccounts) populate(ctx context.Context) (err error) {
 			if l.own[i], err = l.world.CreateAccount(ctx, fmt.Sprintf("user%05d", i)); err != nil {
 				return err
 			}
-			rooms[i], err = direct(ctx, l.fars[i%matrixFars].Client, l.own[i])
+			l.rooms[i], err = chat(ctx, l.fars[i%matrixFars], l.own[i])
 			return err
 		})
 	}
 	if err := group.Wait(); err != nil {
 		return err
-	}
-	for i, room := range rooms {
-		f := l.fars[i%matrixFars]
-		f.chats = append(f.chats, room)
 	}
 	return l.share()
 }
@@ -213,8 +202,8 @@ func (l *ownAccounts) share() error {
 	return group.Wait()
 }
 
-// direct makes a direct chat of two people.
-func direct(ctx context.Context, one, other *mautrix.Client) (id.RoomID, error) {
+// chat makes a direct chat of two people.
+func chat(ctx context.Context, one, other *mautrix.Client) (id.RoomID, error) {
 	resp, err := one.CreateRoom(ctx, &mautrix.ReqCreateRoom{Preset: "trusted_private_chat", IsDirect: true, Invite: []id.UserID{other.UserID}})
 	if err != nil {
 		return "", fmt.Errorf("make a direct chat: %w", err)
@@ -232,15 +221,25 @@ func (l *ownAccounts) open(ctx context.Context) (err error) {
 	return err
 }
 
-// talk opens a window for each user and has the people far away listen.
-func (l *ownAccounts) talk(ctx context.Context) error {
-	for _, f := range l.fars {
-		resp, err := f.FullSyncRequest(ctx, mautrix.ReqSync{})
-		if err != nil {
-			return fmt.Errorf("sync as %s: %w", f.UserID, err)
-		}
-		go f.listen(ctx, resp.NextBatch, l.arrive)
+// sync has people sync with ordinary clients until the context ends.
+func (l *ownAccounts) sync(ctx context.Context, clients []*mautrix.Client) error {
+	group, reading := errgroup.WithContext(ctx)
+	group.SetLimit(8)
+	for _, c := range clients {
+		group.Go(func() error {
+			resp, err := c.FullSyncRequest(reading, mautrix.ReqSync{FilterID: plainFilter})
+			if err != nil {
+				return fmt.Errorf("sync as %s: %w", c.UserID, err)
+			}
+			go listen(ctx, c, resp.NextBatch, l.arrive)
+			return nil
+		})
 	}
+	return group.Wait()
+}
+
+// talk opens a window for each user.
+func (l *ownAccounts) talk(ctx context.Context) error {
 	l.chats = make([]*msnptest.Switchboard, l.users)
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(8)
@@ -276,29 +275,27 @@ func (l *ownAccounts) outward(ctx context.Context, k int, words string) error {
 	return err
 }
 
-// inward sends from somebody far away to an MSN client.
+// inward sends from somebody far away to a user.
 func (l *ownAccounts) inward(ctx context.Context, k int, words string) error {
 	user := k % l.users
-	f := l.fars[user%matrixFars]
-	return f.say(ctx, f.chats[user/matrixFars], words)
+	return say(ctx, l.fars[user%matrixFars], l.rooms[user], words)
 }
 
-// direct sends from somebody far away to somebody else there: the delay that is not
-// ours.
-func (l *ownAccounts) direct(ctx context.Context, k int, words string) error {
-	f := l.fars[k%matrixFars]
-	return f.say(ctx, f.next, words)
+// plainly sends from a user's ordinary client to somebody far away.
+func (l *ownAccounts) plainly(ctx context.Context, k int, words string) error {
+	user := k % l.users
+	return say(ctx, l.own[user], l.rooms[user], words)
 }
 
 // say writes a text to a room.
-func (f *matrixFar) say(ctx context.Context, room id.RoomID, words string) error {
-	_, err := f.SendMessageEvent(ctx, room, event.EventMessage, &event.MessageEventContent{MsgType: event.MsgText, Body: words})
+func say(ctx context.Context, c *mautrix.Client, room id.RoomID, words string) error {
+	_, err := c.SendMessageEvent(ctx, room, event.EventMessage, &event.MessageEventContent{MsgType: event.MsgText, Body: words})
 	return err
 }
 
 // benchMatrix measures people with their own accounts on one homeserver: what a session
 // takes, what syncing takes, and how long a message is on its way, each way,
-// beside one that goes from one ordinary client to another.
+// beside the same when they have ordinary clients in Papillon's place.
 func benchMatrix(ctx context.Context, o options) (rows []row, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -307,32 +304,56 @@ func benchMatrix(ctx context.Context, o options) (rows []row, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := l.sync(ctx, l.fars); err != nil {
+		return nil, err
+	}
+	ordinary, ended := context.WithCancel(ctx)
+	defer ended()
+	if err := l.sync(ordinary, l.own); err != nil {
+		return nil, err
+	}
+	for _, part := range []struct {
+		work string
+		f    send
+	}{{"in, ordinary client", l.inward}, {"out, ordinary client", l.plainly}} {
+		if rows, err = l.measure(ctx, o, rows, part.work, part.f); err != nil {
+			return rows, err
+		}
+	}
+	ended()
 	idle, err := l.idle(ctx, o)
 	if err != nil {
-		return nil, err
+		return rows, err
 	}
+	rows = append(rows, idle)
 	if err := l.talk(ctx); err != nil {
-		return nil, err
+		return rows, err
 	}
+	for _, part := range []struct {
+		work string
+		f    send
+	}{{"in, Papillon", l.inward}, {"out, Papillon", l.outward}} {
+		if rows, err = l.measure(ctx, o, rows, part.work, part.f); err != nil {
+			return rows, err
+		}
+	}
+	return rows, nil
+}
+
+// measure sends at the rate that is wanted, and adds a row.
+func (l *ownAccounts) measure(ctx context.Context, o options, rows []row, work string, f send) ([]row, error) {
 	n := 1200
 	if o.quick {
 		n /= 10
 	}
-	rows = append(rows, idle)
-	for _, part := range []struct {
-		work string
-		f    send
-	}{{"direct", l.direct}, {"inward", l.inward}, {"outward", l.outward}, {"direct, again", l.direct}} {
-		moved := l.meter.down.Load() + l.meter.up.Load()
-		r, err := l.run(ctx, part.work, n, matrixRate, part.f)
-		if err != nil {
-			return rows, fmt.Errorf("%s: %w", part.work, err)
-		}
-		r.work = "Matrix, own accounts: " + part.work
-		r.note += fmt.Sprintf(", traffic each %.1f KiB", float64(l.meter.down.Load()+l.meter.up.Load()-moved)/1024/float64(n))
-		rows = append(rows, r)
+	moved := l.meter.down.Load() + l.meter.up.Load()
+	r, err := l.run(ctx, work, n, matrixRate, f)
+	if err != nil {
+		return rows, fmt.Errorf("%s: %w", work, err)
 	}
-	return rows, nil
+	r.work = "Matrix: " + work
+	r.note += fmt.Sprintf(", traffic each %.1f KiB", float64(l.meter.down.Load()+l.meter.up.Load()-moved)/1024/float64(n))
+	return append(rows, r), nil
 }
 
 // idle signs everybody in and measures what that takes.
@@ -358,7 +379,7 @@ func (l *ownAccounts) idle(ctx context.Context, o options) (r row, err error) {
 	}
 	users := float64(l.users)
 	return row{
-		work: "Matrix, own accounts: idle", server: papillonName, count: l.users, lasted: took,
+		work: "Matrix: idle", server: papillonName, count: l.users, lasted: took,
 		note: fmt.Sprintf("%.0f KiB resident each; sign-in moves %.1f KiB, a quiet minute %.2f KiB each",
 			float64(after-before)/1024/users, float64(first)/1024/users, float64(moved)/1024/users/watched.Minutes()),
 	}, nil
