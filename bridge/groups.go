@@ -64,6 +64,11 @@ func (u *user) StoreGroups(ctx context.Context, groups msnp.Groups) (serial uint
 	return serial, nil
 }
 
+// ReadHandle implements [msnp.HandleReader].
+func (u *user) ReadHandle(ctx context.Context, typed string) (Handle, error) {
+	return u.gateway.typedHandle(ctx, typed)
+}
+
 // groups returns the groups of the contact list: as they were stored, and each
 // network's contacts in a group of their own unless the user put them elsewhere.
 func (u *user) groups(ctx context.Context) (msnp.Groups, error) {
@@ -166,7 +171,7 @@ func (u *user) SetPhone(ctx context.Context, key msnp.PhoneKey, value string, re
 // tellPhone tells a signed-in user of a number, if he may see this one. Owned.
 func (u *user) tellPhone(h Handle, key msnp.PhoneKey, value string) {
 	w := u.gateway.user(h)
-	if w == nil || u.lists[msnp.Block].has(h) {
+	if w == nil || !u.letsThrough(h) {
 		return
 	}
 	w.owner.post(func() {

@@ -3,6 +3,7 @@ package bridge_test
 import (
 	"slices"
 	"testing"
+	"testing/synctest"
 
 	"papillon/bridge"
 	"papillon/bridge/fake"
@@ -115,6 +116,26 @@ func TestPhonesAreKept(t *testing.T) {
 		if p := c.properties(); p.ContactPhones[alice][msnp.PhoneHome] != "555 1234" {
 			t.Errorf("carol sees %v", p.ContactPhones)
 		}
+		// Who lets nobody through but those on AL shows no number to others.
+		must(t, a.session.SetPrivacy(t.Context(), msnp.BlockOthers, func(uint32) {}))
+		if p := c.properties(); len(p.ContactPhones) != 0 {
+			t.Errorf("carol is not on AL and sees %v", p.ContactPhones)
+		}
+		set(msnp.PhoneWork, "555 2")
+		synctest.Wait()
+		c.mu.Lock()
+		if slices.Contains(c.log, "BPR alice@example.org PHW 555 2") {
+			t.Error("carol is not on AL and sees a change")
+		}
+		c.mu.Unlock()
+		must(t, a.add(msnp.Allow, string(carol)))
+		if p := c.properties(); p.ContactPhones[alice][msnp.PhoneWork] != "555 2" {
+			t.Errorf("carol is on AL and sees %v", p.ContactPhones)
+		}
+		set(msnp.PhoneWork, "555 3")
+		c.sees("BPR alice@example.org PHW 555 3")
+		must(t, a.session.RemoveContact(t.Context(), msnp.Allow, string(carol), func(msnp.ListChange) {}))
+		must(t, a.session.SetPrivacy(t.Context(), msnp.AllowOthers, func(uint32) {}))
 		must(t, a.add(msnp.Block, string(carol)))
 		if p := c.properties(); len(p.ContactPhones) != 0 {
 			t.Errorf("carol is blocked and sees %v", p.ContactPhones)

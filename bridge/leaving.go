@@ -35,14 +35,13 @@ func (u *user) leaveNow(h Handle) {
 	}
 }
 
-// comesBack says whether a local user was taken off FL a moment ago and has not been told.
-func (u *user) comesBack(h Handle) (untold bool) {
+// comesBack keeps from a local user that he was taken off FL a moment ago, if he has not
+// been told.
+func (u *user) comesBack(h Handle) {
 	u.owner.do(func() {
-		var l leaving
-		if l, untold = u.leaving[h]; untold {
+		if l, untold := u.leaving[h]; untold {
 			delete(u.leaving, h)
 			l.timer.Stop()
 		}
 	})
-	return untold
 }

@@ -70,7 +70,8 @@ func (u *user) AddContact(ctx context.Context, list msnp.List, typed, name strin
 	}
 	// The other is told first: what changes about him once his status has been
 	// looked at must not be missed.
-	if reverse > 0 && !u.comesBack(who.handle) {
+	if reverse > 0 {
+		u.comesBack(who.handle) // to one who has not noticed nothing has changed
 		u.gateway.tellReverse(true, who.handle, u, reverse)
 	}
 	u.owner.do(func() { u.added(list, member, who, serial, reply) })
@@ -274,20 +275,22 @@ func (g *Gateway) tellReverse(added bool, h Handle, by *user, serial uint32) {
 	}
 }
 
-// reverseChanged takes in a change to RL. Owned.
+// reverseChanged takes in a change to RL. It may be known: who signed in meanwhile has
+// read it from the store. Owned.
 func (u *user) reverseChanged(added bool, m msnp.Member, serial uint32) {
 	if u.closed {
 		return
 	}
 	u.mu.Lock()
-	if !added {
-		u.lists[msnp.Reverse].remove(m.Handle)
-	} else if !u.lists[msnp.Reverse].has(m.Handle) {
+	changed := u.lists[msnp.Reverse].has(m.Handle) != added
+	if changed && added {
 		u.lists[msnp.Reverse].add(newEntry(m))
+	} else if changed {
+		u.lists[msnp.Reverse].remove(m.Handle)
 	}
 	u.mu.Unlock()
 	u.serial = max(u.serial, serial)
-	if u.synced {
+	if changed && u.synced {
 		u.notifier.ListChanged(added, msnp.ListChange{List: msnp.Reverse, Serial: serial, Contact: m})
 	}
 	if added { // what changed since the other looked
@@ -348,30 +351,13 @@ func (u *user) renameSelf(ctx context.Context, name string, reply func(uint32, m
 			u.tellWatchers()
 		}
 	})
-	u.gateway.spawn(func(ctx context.Context) { u.gateway.renameForAbsent(ctx, msnp.Member{Handle: u.handle, Name: name}) })
+	u.storeOwnName(name)
 	for _, l := range u.gateway.linksOf(u.handle) {
 		if err := l.outbox.add(ctx, Order{Kind: OrderRename, Text: name}, nil); err != nil {
 			u.log().Error().Err(err).Msg("Cannot tell a network of the new friendly name")
 		}
 	}
 	return nil
-}
-
-// renameForAbsent stores a user's new name on the lists of those who are not
-// signed in; the others learn it by the status that is pushed to them.
-func (g *Gateway) renameForAbsent(ctx context.Context, m msnp.Member) {
-	owners, err := g.Storage.ListedBy(ctx, m.Handle)
-	for _, owner := range owners {
-		if g.user(owner) != nil {
-			continue
-		}
-		if _, renameErr := g.Storage.RenameEntry(ctx, owner, m); !errors.Is(renameErr, ErrNotListed) {
-			err = errors.Join(err, renameErr)
-		}
-	}
-	if err != nil && ctx.Err() == nil {
-		g.Log.Warn().Err(err).Str("handle", string(m.Handle)).Msg("Cannot store a new name on others' lists; they see it with the next status")
-	}
 }
 
 // SetPrivacy implements [msnp.Session].
@@ -438,9 +424,29 @@ func (u *user) initialStatuses() []msnp.ContactStatus {
 	initial := []msnp.ContactStatus{{Contact: u.gateway.assistant(), Status: msnp.Online}}
 	for i := range u.lists[msnp.Forward].entries {
 		e := &u.lists[msnp.Forward].entries[i]
-		if e.shown = u.presentStatus(e); e.shown.Visible() {
+		if e.remote != nil {
+			e.shown = u.statusOf(e.remote)
+		} else {
+			e.shown = u.meet(e)
+		}
+		if e.shown.Visible() {
 			initial = append(initial, msnp.ContactStatus{Contact: e.member(), Status: e.shown})
 		}
 	}
 	return initial
+}
+
+// meet returns the status of a local contact, and takes over his name where he is to be
+// seen: the stored one is older when the server was stopped before it had a new one
+// stored. Owned.
+func (u *user) meet(e *entry) msnp.Status {
+	other := u.gateway.user(e.handle())
+	if other == nil {
+		return msnp.Offline
+	}
+	cs := other.statusFor(u.handle)
+	if cs.Status.Visible() {
+		u.rename(e, cs.Contact.Name)
+	}
+	return cs.Status
 }

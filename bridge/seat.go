@@ -162,26 +162,63 @@ func (s *seat) ring(h Handle, reply func()) error {
 		return msnp.Errorf(msnp.CodeNotOnline, "%s is not signed in", h)
 	}
 	me := s.member()
-	u.mu.RLock()
-	visible, admitted := u.status.Visible(), u.letsThrough(me.Handle)
-	u.mu.RUnlock()
-	switch {
-	case !visible:
-		return msnp.Errorf(msnp.CodeNotOnline, "%s is not online", h)
-	case !admitted:
-		return msnp.Errorf(msnp.CodeNotOnList, "%s does not let %s through", h, me.Handle)
+	if err := u.mayRing(me.Handle); err != nil {
+		return err
 	}
 	if err := s.conversation.call(h); err != nil {
 		return err
 	}
 	reply()
 	c := s.conversation
+	u.countCall(me.Handle, 1)
 	u.notifier.Ring(msnp.Ring{
 		ID: c.id, Caller: me,
-		Answer:  func(_ context.Context, sb msnp.Switchboard) (msnp.Conversation, error) { return u.answer(c, sb) },
-		Expired: func() { c.uncall(h) },
+		Answer: func(_ context.Context, sb msnp.Switchboard) (msnp.Conversation, error) {
+			u.countCall(me.Handle, -1)
+			return u.answer(c, sb)
+		},
+		Expired: func() {
+			u.countCall(me.Handle, -1)
+			c.uncall(h)
+		},
 	})
 	return nil
+}
+
+// maxCalls is how many calls of one user another one's client may leave unanswered.
+const maxCalls = 5
+
+// mayRing says whether somebody may call the user now. Safe from any goroutine.
+func (u *user) mayRing(caller Handle) error {
+	u.mu.RLock()
+	defer u.mu.RUnlock()
+	switch {
+	case !u.status.Visible():
+		return msnp.Errorf(msnp.CodeNotOnline, "%s is not online", u.handle)
+	case !u.letsThrough(caller):
+		return msnp.Errorf(msnp.CodeNotOnList, "%s does not let %s through", u.handle, caller)
+	case u.calls[caller] >= maxCalls:
+		return msnp.Errorf(msnp.CodeTooActive, "%s has %d calls of %s to answer", u.handle, maxCalls, caller)
+	}
+	return nil
+}
+
+// countCall counts calls that are not answered yet. Safe from any goroutine.
+func (u *user) countCall(caller Handle, change int) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	n := u.calls[caller] + change
+	switch {
+	case n > 0 && u.calls == nil:
+		u.calls = map[Handle]int{caller: n}
+	case n > 0:
+		u.calls[caller] = n
+	default:
+		delete(u.calls, caller)
+	}
+	if len(u.calls) == 0 {
+		u.calls = nil
+	}
 }
 
 // answer takes a seat in a conversation that rang.

@@ -288,7 +288,7 @@ type Settings interface {
 	// lists; it raises the account's serial. The error is [ErrNoAccount].
 	SetProperty(ctx context.Context, account Handle, name, value string) (serial uint32, err error)
 	// ContactProperties returns a property of those on an account's FL who have an
-	// account here and do not have that one on BL.
+	// account here and let that one through by BL, AL and BLP.
 	ContactProperties(ctx context.Context, account Handle, name string) (map[Handle]string, error)
 }
 

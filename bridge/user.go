@@ -2,7 +2,6 @@ package bridge
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -22,6 +21,7 @@ type user struct {
 	era      text.Era
 	notifier msnp.Notifier
 	owner    owner
+	naming   naming
 
 	mu      sync.RWMutex
 	name    string
@@ -30,6 +30,9 @@ type user struct {
 	privacy msnp.Privacy
 	lists   [4]roll
 	dialect int
+	// calls are the rings that are not answered yet, by who calls; nil for none. Whoever
+	// holds mu may write it.
+	calls map[Handle]int
 	// networkGroups are the groups that the networks' contacts are in; see keptGroups.
 	networkGroups map[string]uint32
 
@@ -305,17 +308,7 @@ func (u *user) rename(e *entry, name string) (changed bool) {
 	u.mu.Lock()
 	e.setName(name)
 	u.mu.Unlock()
-	renamed := e.member()
-	u.gateway.spawn(func(ctx context.Context) {
-		serial, err := u.gateway.Storage.RenameEntry(ctx, u.handle, renamed)
-		if err != nil {
-			if !errors.Is(err, ErrNotListed) && ctx.Err() == nil {
-				u.log().Warn().Err(err).Msg("Cannot store a contact's new name")
-			}
-			return
-		}
-		u.owner.post(func() { u.serial = max(u.serial, serial) })
-	})
+	u.storeEntryName(e.member())
 	return true
 }
 

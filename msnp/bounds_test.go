@@ -227,3 +227,28 @@ func TestNoLimits(t *testing.T) {
 		}
 	}
 }
+
+// TestUnusedCookies: who asks for switchboards and does not go there is refused after a
+// while, and holds nothing of the server's when he has gone.
+func TestUnusedCookies(t *testing.T) {
+	s := startService(t, testLimits)
+	alice := signIn(t, s, "alice", msnp.Online)
+	for range 50 {
+		if _, err := alice.Request(t.Context(), "XFR", "SB"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err := alice.Request(t.Context(), "XFR", "SB")
+	wantCode(t, err, msnp.CodeTooActive)
+	if err := alice.SignOut(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	alice = signIn(t, s, "alice", msnp.Online)
+	for range 60 { // those that are used do not count
+		sb, err := alice.OpenSwitchboard(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		sb.Close()
+	}
+}

@@ -190,6 +190,16 @@ func (c *conn) unparsable(cmd command, err *Error) error {
 	return err
 }
 
+// malformed answers a line with a byte that has no place in one. Where a payload
+// follows it would be taken for commands.
+func (c *conn) malformed(line *wire.SyntaxError) error {
+	err := Errorf(CodeSyntax, "%s", line.Reason)
+	if len(line.Words) > 0 && commands[line.Words[0]].payload {
+		return c.answerError(trIDOf(line.Words), errors.Join(errGarbage, err))
+	}
+	return c.mistake(line.Words, err)
+}
+
 // errGarbage ends a connection whose input cannot be followed any more.
 var errGarbage = errors.New("input cannot be followed")
 
@@ -235,17 +245,21 @@ func (c *conn) answerError(trID string, err error) error {
 	}
 }
 
+// trIDOf returns the transaction id in the words of a line; 0 where there is none.
+func trIDOf(words []string) string {
+	if len(words) > 1 {
+		if id, ok := wire.ParseTrID(words[1]); ok {
+			return id
+		}
+	}
+	return "0"
+}
+
 // mistake answers a command that was refused. Words are what could be read of
 // it: the second one is its transaction id, if it has one.
 func (c *conn) mistake(words []string, answer *Error) error {
-	trID := "0"
-	if len(words) > 1 {
-		if id, ok := wire.ParseTrID(words[1]); ok {
-			trID = id
-		}
-	}
 	c.log(zerolog.DebugLevel).Err(answer).Msg("Command refused")
-	c.sendError(answer.Code, trID)
+	c.sendError(answer.Code, trIDOf(words))
 	if answer.closes() {
 		return errEnd
 	}

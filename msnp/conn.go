@@ -156,7 +156,7 @@ func (c *conn) serveCommand() error {
 	var syntax *wire.SyntaxError
 	switch {
 	case errors.As(err, &syntax):
-		return c.mistake(syntax.Words, Errorf(CodeSyntax, "%s", syntax.Reason))
+		return c.malformed(syntax)
 	case err != nil:
 		return err
 	case len(words) == 0: // XMSNC sends an empty line behind a body

@@ -34,7 +34,7 @@
 //	§5.4 User Handles           vocabulary.go                 5.4-handles, 8.2-typed-handle
 //	§5.5 Custom User Names      wire, dialect.go              5.5-names, rea
 //	§5.6 Transaction Ids        wire, command.go              5.6-trid
-//	§5.7 User List Types        vocabulary.go                 7.8-add-rem, 7.8-rename, 7.9-block
+//	§5.7 User List Types        vocabulary.go                 7.8-add-rem, 7.8-rename, 7.8-rename-seen, 7.9-block
 //	§6 Command Summary          command.go                    all of them
 //	§7.1 Versioning             auth.go, dialect.go           7.1-ver, ref-3.1-ver
 //	§7.2 Policy Information     auth.go                       7.2-inf
@@ -49,7 +49,7 @@
 //	§7.11 Errors                errors.go, command.go         7.11-errors, 7.11-garbage
 //	§8.1 Referral               notification.go, tickets.go   8.1-xfr
 //	§8.2 Connections            auth.go, tickets.go           8.2-cookie-expires, 8.2-typed-handle
-//	§8.3 Inviting               switchboard.go                8.3-cal-errors, 8.3-privacy
+//	§8.3 Inviting               switchboard.go                8.3-cal-errors, 8.3-privacy, 8.3-cal-too-many
 //	§8.4 Getting invited        auth.go, notification.go      8.4-three, 8.4-caller-gone, 8.4-callee-gone,
 //	                                                          8.4-no-answer
 //	§8.5 Participants           switchboard.go                8.4-three, 8-chat, 8.3-privacy
@@ -70,7 +70,8 @@
 //	REA                                   contacts.go                 rea, 5.5-names
 //	CVR, URL, PNG, SND, SDC, FND, PAG     services.go                 ref-4.3-side, ref-4.3-pages
 //	PRP, BPR                              phones.go                   ref-4.3-side, TestGroupsAndPhonesThatAreKept
-//	LSG, ADG, REG, RMG and group words    groups.go                   ref-4.3-groups, ref-4.3-groups-kept, TestGroupsOfANetwork
+//	LSG, ADG, REG, RMG and group words    groups.go                   ref-4.3-groups, ref-4.3-groups-kept, ref-4.3-groups-removed,
+//	                                                                  TestGroupsOfANetwork
 //	IMS                                   services.go                 ref-4.3-ims
 //	CHL, QRY                              challenge.go                ref-4.4-chl-qry
 //	the profile message                   layout.go                   ref-4.2-msnp7

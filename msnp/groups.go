@@ -267,6 +267,19 @@ func (o *ownGroups) change(ctx context.Context, f func(*groupState)) (serial uin
 	return serial, nil
 }
 
+// readHandle returns the handle that the lists have for one as it was typed.
+func (o *ownGroups) readHandle(ctx context.Context, typed string) (h Handle, err error) {
+	if reader, ok := o.session.(HandleReader); ok {
+		h, err = reader.ReadHandle(ctx, typed)
+	} else {
+		h, err = ParseHandle(typed)
+	}
+	if err != nil {
+		return "", Errorf(CodeInvalidParameter, "%v", err)
+	}
+	return h, nil
+}
+
 // AddGroup implements [GroupKeeper].
 func (o *ownGroups) AddGroup(ctx context.Context, name string, reply func(serial, id uint32)) error {
 	now := o.present()
@@ -339,9 +352,9 @@ func (o *ownGroups) PutInGroup(ctx context.Context, handle, name string, id uint
 	if !errors.As(err, &refusal) || refusal.Code != CodeAlreadyThere {
 		return err
 	}
-	h, parseErr := ParseHandle(handle)
-	if parseErr != nil {
-		return err
+	h, readErr := o.readHandle(ctx, handle)
+	if readErr != nil {
+		return readErr
 	}
 	ids := now.of(h)
 	if slices.Contains(ids, id) {
@@ -356,9 +369,9 @@ func (o *ownGroups) PutInGroup(ctx context.Context, handle, name string, id uint
 
 // TakeFromGroup implements [GroupKeeper].
 func (o *ownGroups) TakeFromGroup(ctx context.Context, handle string, id uint32, reply func(ListChange)) error {
-	h, err := ParseHandle(handle)
+	h, err := o.readHandle(ctx, handle)
 	if err != nil {
-		return Errorf(CodeInvalidParameter, "%v", err)
+		return err
 	}
 	now := o.present()
 	ids := now.of(h)

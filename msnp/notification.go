@@ -26,7 +26,8 @@ type notification struct {
 	// serial is the newest one that the client was told.
 	serial atomic.Uint32
 	// mute is set by IMS OFF: no calls either way.
-	mute atomic.Bool
+	mute    atomic.Bool
+	tickets ownTickets
 
 	mu   sync.Mutex
 	user Member // the name changes with REA
@@ -170,6 +171,9 @@ func (n *notification) handleXFR(req *request) error {
 		return Errorf(CodeNotAllowedWhenOffline, "XFR SB while not online")
 	}
 	cookie := n.server.tickets.issue(&ticket{user: n.member().Handle, session: n})
+	if cookie == "" {
+		return Errorf(CodeTooActive, "%d switchboards were asked for and not used", maxUnused)
+	}
 	n.sendLine("XFR", req.trID, "SB", n.address(), cookiePackage, cookie)
 	return nil
 }

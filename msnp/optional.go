@@ -73,6 +73,14 @@ type GroupStore interface {
 	StoreGroups(ctx context.Context, groups Groups) (serial uint32, err error)
 }
 
+// HandleReader is a [Session] of which a handle may be written in other ways than the one
+// it has on the lists: under a domain that a client's window insists on, say. For a
+// session that is none [ParseHandle] reads the handles of the groups.
+type HandleReader interface {
+	// ReadHandle returns the handle that the lists have for one as the user typed it.
+	ReadHandle(ctx context.Context, typed string) (Handle, error)
+}
+
 // PhoneKey is a key of PRP and BPR: one of the telephone numbers that clients of
 // MSNP5 and later show, or a setting that goes with them.
 type PhoneKey string

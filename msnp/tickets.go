@@ -8,8 +8,12 @@ import (
 	"time"
 )
 
-// ticketLife is how long a switchboard cookie is good for.
-const ticketLife = 2 * time.Minute
+const (
+	// ticketLife is how long a switchboard cookie is good for.
+	ticketLife = 2 * time.Minute
+	// maxUnused is how many cookies of XFR a session may have that were not used.
+	maxUnused = 50
+)
 
 // ticket is what a CKI cookie stands for: one way into one switchboard session,
 // for one user of one notification session, once.
@@ -26,14 +30,32 @@ type tickets struct {
 	open map[string]*ticket
 }
 
+// ownTickets are those of one session; the lock of [tickets] guards them.
+type ownTickets struct {
+	cookies map[string]struct{} // nil for none
+	unused  int                 // how many of them are of XFR
+}
+
 // issue makes a cookie of 128 random bits; it has neither blanks nor any other
-// sign that old clients could stumble over.
+// sign that old clients could stumble over. It returns "" when the session has asked
+// for too many and used none.
 func (t *tickets) issue(tk *ticket) (cookie string) {
 	var random [16]byte
 	rand.Read(random[:]) // never fails: crypto/rand ends the program instead
 	cookie = hex.EncodeToString(random[:])
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	own := &tk.session.tickets
+	if tk.ring == nil {
+		if own.unused >= maxUnused {
+			return ""
+		}
+		own.unused++
+	}
+	if own.cookies == nil {
+		own.cookies = make(map[string]struct{})
+	}
+	own.cookies[cookie] = struct{}{}
 	t.open[cookie] = tk
 	tk.timer = time.AfterFunc(ticketLife, func() {
 		if t.take(cookie) != nil {
@@ -47,10 +69,23 @@ func (t *tickets) issue(tk *ticket) (cookie string) {
 func (t *tickets) take(cookie string) *ticket {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	return t.remove(cookie)
+}
+
+// remove is take for who holds the lock.
+func (t *tickets) remove(cookie string) *ticket {
 	tk := t.open[cookie]
-	if tk != nil {
-		tk.timer.Stop()
-		delete(t.open, cookie)
+	if tk == nil {
+		return nil
+	}
+	tk.timer.Stop()
+	delete(t.open, cookie)
+	own := &tk.session.tickets
+	if tk.ring == nil {
+		own.unused--
+	}
+	if delete(own.cookies, cookie); len(own.cookies) == 0 {
+		own.cookies = nil // thousands of sessions are idle
 	}
 	return tk
 }
@@ -81,12 +116,8 @@ func (tk *ticket) isFor(handle string) bool {
 func (t *tickets) revoke(n *notification) {
 	t.mu.Lock()
 	var gone []*ticket
-	for cookie, tk := range t.open {
-		if tk.session == n {
-			tk.timer.Stop()
-			delete(t.open, cookie)
-			gone = append(gone, tk)
-		}
+	for cookie := range n.tickets.cookies {
+		gone = append(gone, t.remove(cookie))
 	}
 	t.mu.Unlock()
 	for _, tk := range gone {

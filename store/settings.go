@@ -65,9 +65,11 @@ func (s *Store) SetProperty(ctx context.Context, account bridge.Handle, name, va
 func (s *Store) ContactProperties(ctx context.Context, account bridge.Handle, name string) (map[bridge.Handle]string, error) {
 	all, err := s.pairs(ctx, `
 		SELECT s.account, s.value FROM list_entry e JOIN setting s ON s.account=e.handle AND s.name=$2
+		JOIN account a ON a.handle=e.handle
 		WHERE e.account=$1 AND e.list=$3
 		AND NOT EXISTS (SELECT 1 FROM list_entry b WHERE b.account=e.handle AND b.list=$4 AND b.handle=$1)
-	`, fold(account), name, msnp.Forward, msnp.Block)
+		AND (a.privacy<>$5 OR EXISTS (SELECT 1 FROM list_entry b WHERE b.account=e.handle AND b.list=$6 AND b.handle=$1))
+	`, fold(account), name, msnp.Forward, msnp.Block, string(msnp.BlockOthers), msnp.Allow)
 	if err != nil {
 		return nil, wrap(err, "read %s of the contacts of %s", name, account)
 	}

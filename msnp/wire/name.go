@@ -35,7 +35,7 @@ const namelessName = "?"
 // result is never empty: what has nothing to show becomes "?".
 func EncodeName(s string, enc Encoding, max int) string {
 	s = strings.TrimFunc(toUTF8(s), invisible)
-	if s == "" {
+	if !shows(s) {
 		return namelessName
 	}
 	size := encodedSize(s, enc)
@@ -52,7 +52,7 @@ func EncodeName(s string, enc Encoding, max int) string {
 // cutName encodes as many whole graphemes as fit.
 func cutName(s string, enc Encoding, max int) string {
 	dst := make([]byte, 0, max+16) // what does not fit is written before that is noticed
-	kept := 0                      // length without blanks at the end
+	kept := 0                      // length up to what is seen
 	parts := graphemes.FromString(s)
 	for parts.Next() {
 		part := parts.Value()
@@ -60,7 +60,7 @@ func cutName(s string, enc Encoding, max int) string {
 		if len(dst) > max {
 			break
 		}
-		if strings.TrimFunc(part, invisible) != "" {
+		if shows(part) {
 			kept = len(dst)
 		}
 	}
@@ -74,14 +74,16 @@ func cutName(s string, enc Encoding, max int) string {
 // many marks on one letter that it fills a name by itself.
 func encodeRunes(s string, enc Encoding, max int) string {
 	var dst []byte
+	shown := false
 	for _, r := range s {
 		before := len(dst)
 		if dst = appendName(dst, string(r), enc); len(dst) > max {
 			dst = dst[:before]
 			break
 		}
+		shown = shown || shows(string(r))
 	}
-	if len(dst) == 0 {
+	if !shown {
 		return namelessName
 	}
 	return string(dst)
@@ -118,6 +120,13 @@ func escapes(r rune, enc Encoding) bool {
 
 // invisible says what has no place at either end of a name.
 func invisible(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }
+
+// shows says whether anything in a name can be seen. What only steers other characters
+// (joiners, marks of direction, zero-width blanks) has its place in a name, but is none
+// by itself.
+func shows(s string) bool {
+	return strings.IndexFunc(s, func(r rune) bool { return !invisible(r) && !unicode.Is(unicode.Cf, r) }) >= 0
+}
 
 // DecodeName reads a friendly name as a client or server sent it: %XX is
 // decoded, and a percent sign without two hexadecimal digits stays. The result

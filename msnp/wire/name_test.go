@@ -35,6 +35,8 @@ func TestEncodeName(t *testing.T) {
 		"empty":                       {"", wire.ASCII, 0, "?"},
 		"only blanks":                 {" \t\r\n", wire.ASCII, 0, "?"},
 		"only controls":               {"\x00\x01", wire.UTF8, 0, "?"},
+		"only zero-width":             {"\u200b\u200d\ufeff", wire.UTF8, 0, "?"},
+		"zero-width among others":     {"a\u200db", wire.UTF8, 0, "a\u200db"},
 		"fits exactly":                {"abc", wire.ASCII, 3, "abc"},
 		"cut":                         {"abcd", wire.ASCII, 3, "abc"},
 		"cut before an escape":        {"ab é", wire.ASCII, 8, "ab"},
@@ -104,8 +106,8 @@ func TestNameRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		name := rapid.StringOf(rapid.Rune().Filter(func(r rune) bool { return !unicode.IsControl(r) })).Draw(t, "name")
 		name = strings.TrimFunc(name, unicode.IsSpace)
-		if name == "" {
-			name = "x"
+		if strings.TrimFunc(name, func(r rune) bool { return unicode.IsSpace(r) || unicode.Is(unicode.Cf, r) }) == "" {
+			name += "x"
 		}
 		enc := rapid.SampledFrom([]wire.Encoding{wire.ASCII, wire.UTF8}).Draw(t, "encoding")
 		whole := wire.EncodeName(name, enc, 0)
