@@ -42,18 +42,19 @@ func TestHostileSessions(t *testing.T) {
 			t.Fatalf("%s=%q: want a number from %d on", soakVariable, word, soakWorkers)
 		}
 	}
-	s := newService(t, msnp.Limits{
-		Line: 1024, Payload: 8192, Unauthenticated: time.Minute, SendQueue: 256 << 10, CommandsPerSecond: 2000, CommandBurst: 500,
-	}, fuzzLimits, nil).listenUnix(t)
+	var attackers []string
 	for i := range soakWorkers {
-		s.addAccount(t, fmt.Sprintf("hostile%d", i), "Hostile")
+		attackers = append(attackers, fmt.Sprintf("hostile%d", i))
 	}
+	s := newTarget(t, msnp.Limits{
+		Line: 1024, Payload: 8192, Unauthenticated: time.Minute, SendQueue: 256 << 10, CommandsPerSecond: 2000, CommandBurst: 500,
+	}, attackers...)
 	corpus := seeds(t)
 	begin := s.server.Stats()
 	besiege(t, s, corpus, sessions/5, 1) // until all that is kept for ever is there
-	before := heapInUse(t, s, begin)
+	before := heapInUse(t, s.service, begin)
 	besiege(t, s, corpus, sessions-sessions/5, 2)
-	after := heapInUse(t, s, begin)
+	after := heapInUse(t, s.service, begin)
 	t.Logf("heap %d KiB after %d sessions, %d KiB after %d", before>>10, sessions/5, after>>10, sessions)
 	if grown := int64(after) - int64(before); grown > maxGrowth {
 		t.Errorf("the heap has grown by %d KiB", grown>>10)
@@ -71,11 +72,11 @@ const maxGrowth = 512 << 10
 // the end. A call that nobody answers is remembered, with its conversation, for two
 // minutes or until whoever was called signs out: with the bystanders signed in the heap
 // would show how many calls two minutes bring, and nothing about what sessions leave.
-func besiege(t *testing.T, s *service, corpus [][]byte, sessions int, seed uint64) {
+func besiege(t *testing.T, s *target, corpus [][]byte, sessions int, seed uint64) {
 	t.Run(fmt.Sprintf("%d sessions", sessions), func(t *testing.T) {
-		s.host(t, "carol") // whom the attackers call
+		s.hosts(t)
 		ctx, stop := context.WithCancel(t.Context())
-		chat := newBystanders(t, s)
+		chat := newBystanders(t, s.service)
 		said := make(chan error, 1)
 		go func() { said <- chat.talk(ctx) }()
 		start := time.Now()
@@ -97,7 +98,7 @@ func besiege(t *testing.T, s *service, corpus [][]byte, sessions int, seed uint6
 }
 
 // play plays sessions, several at a time.
-func play(t *testing.T, s *service, corpus [][]byte, sessions int, seed uint64) {
+func play(t *testing.T, s *target, corpus [][]byte, sessions int, seed uint64) {
 	t.Helper()
 	var all sync.WaitGroup
 	for worker := range soakWorkers {
