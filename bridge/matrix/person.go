@@ -35,7 +35,7 @@ type person struct {
 
 	condition sync.Mutex
 	trouble   error // why the account cannot be used until the next sign-in
-	told      string
+	accused   string // the trouble that the user was told of last
 	lasting   bool // a presence lasts until another is said; see [person.word]
 	learned   bool // lasting and knowsIt are known
 	arrival   *arrival
@@ -112,6 +112,13 @@ func (p *person) broken() error {
 
 // down implements [nature].
 func (p *person) down() bool { return p.broken() != nil }
+
+// told implements [nature]: while polls are answered.
+func (p *person) told() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.session != nil && p.session.syncing.Load()
+}
 
 // self implements [nature].
 func (p *person) self(user id.UserID) bool { return user == p.user }
