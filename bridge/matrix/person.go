@@ -34,10 +34,10 @@ type person struct {
 	verifying sync.Mutex // held while it is used
 
 	condition sync.Mutex
-	trouble   error // why the account cannot be used until the next sign-in
+	trouble   error  // why the account cannot be used until the next sign-in
 	accused   string // the trouble that the user was told of last
-	lasting   bool // a presence lasts until another is said; see [person.word]
-	learned   bool // lasting and knowsIt are known
+	lasting   bool   // a presence lasts until another is said; see [person.word]
+	learned   bool   // lasting and knowsIt are known
 	arrival   *arrival
 	lastly    *bridge.ConnectionChanged // reported last
 }

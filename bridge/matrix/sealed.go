@@ -22,9 +22,9 @@ type sealing struct {
 
 	mu      sync.Mutex
 	device  *cipher.Device
-	client  *mautrix.Client // logged in as the device
-	barred  error           // why there will be no device before the next start
-	plain   map[id.RoomID]time.Time // when a room was said not to be encrypted
+	client  *mautrix.Client             // logged in as the device
+	barred  error                       // why there will be no device before the next start
+	plain   map[id.RoomID]time.Time     // when a room was said not to be encrypted
 	waiting map[id.EventID]*sealedEvent // whose key has not come
 	read    bool                        // waiting is out of storage
 	tended  bool                        // somebody looks after them

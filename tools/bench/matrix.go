@@ -22,10 +22,9 @@ import (
 )
 
 const (
-	// matrixUsers use their own Matrix accounts, matrixFars are the people to whom
-	// each of them writes one.
+	// matrixUsers use their own Matrix accounts; each of them writes to somebody else
+	// far away.
 	matrixUsers = 200
-	matrixFars  = 8
 	// matrixRooms is how many rooms each user is in: one direct chat, and those
 	// that matrixCircle of them share.
 	matrixRooms  = 20
@@ -51,8 +50,8 @@ type ownAccounts struct {
 	chats   []*msnptest.Switchboard
 }
 
-// listen syncs as an ordinary client does until the context ends, and has what others
-// say arrive.
+// listen syncs and marks as read as an ordinary client does until the context ends, and
+// has what others say arrive.
 func listen(ctx context.Context, c *mautrix.Client, since string, arrived func(words string)) {
 	for ctx.Err() == nil {
 		resp, err := c.FullSyncRequest(ctx, mautrix.ReqSync{Since: since, Timeout: 30_000, FilterID: plainFilter})
@@ -61,10 +60,11 @@ func listen(ctx context.Context, c *mautrix.Client, since string, arrived func(w
 			continue
 		}
 		since = resp.NextBatch
-		for _, room := range resp.Rooms.Join {
+		for id, room := range resp.Rooms.Join {
 			for _, evt := range room.Timeline.Events {
 				if words, ok := evt.Content.Raw["body"].(string); ok && evt.Sender != c.UserID {
 					arrived(words)
+					_ = c.MarkRead(ctx, id, evt.ID) // as Papillon does; who is not told needs no message
 				}
 			}
 		}
@@ -151,14 +151,7 @@ func registrations(ctx context.Context, o options, dir string, env []string) (fi
 // populate makes people and their rooms: a direct chat of each user with somebody far
 // away, and the rooms that some users share.
 func (l *ownAccounts) populate(ctx context.Context) (err error) {
-	for i := range matrixFars {
-		client, err := l.world.CreateAccount(ctx, fmt.Sprintf("far%d", i))
-		if err != nil {
-			return err
-		}
-		l.fars = append(l.fars, client)
-	}
-	l.own = make([]*mautrix.Client, l.users)
+	l.own, l.fars = make([]*mautrix.Client, l.users), make([]*mautrix.Client, l.users)
 	l.rooms = make([]id.RoomID, l.users)
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(4)
@@ -167,7 +160,10 @@ func (l *ownAccounts) populate(ctx context.Context) (err error) {
 			if l.own[i], err = l.world.CreateAccount(ctx, fmt.Sprintf("user%05d", i)); err != nil {
 				return err
 			}
-			l.rooms[i], err = chat(ctx, l.fars[i%matrixFars], l.own[i])
+			if l.fars[i], err = l.world.CreateAccount(ctx, fmt.Sprintf("far%05d", i)); err != nil {
+				return err
+			}
+			l.rooms[i], err = chat(ctx, l.fars[i], l.own[i])
 			return err
 		})
 	}
@@ -247,7 +243,7 @@ func (l *ownAccounts) talk(ctx context.Context) error {
 		group.Go(func() (err error) {
 			ctx, cancel := context.WithTimeout(ctx, signInTimeout)
 			defer cancel()
-			l.chats[i], err = c.Chat(ctx, fmt.Sprintf("far%d@%s", i%matrixFars, matrixtest.Domain))
+			l.chats[i], err = c.Chat(ctx, fmt.Sprintf("far%05d@%s", i, matrixtest.Domain))
 			return err
 		})
 	}
@@ -278,7 +274,7 @@ func (l *ownAccounts) outward(ctx context.Context, k int, words string) error {
 // inward sends from somebody far away to a user.
 func (l *ownAccounts) inward(ctx context.Context, k int, words string) error {
 	user := k % l.users
-	return say(ctx, l.fars[user%matrixFars], l.rooms[user], words)
+	return say(ctx, l.fars[user], l.rooms[user], words)
 }
 
 // plainly sends from a user's ordinary client to somebody far away.
