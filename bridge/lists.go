@@ -10,7 +10,11 @@ import (
 
 // Properties implements [msnp.Session].
 func (u *user) Properties(ctx context.Context, reply func(msnp.Properties)) error {
-	u.awaitRosters(ctx)
+	var synced bool
+	u.owner.do(func() { synced = u.synced })
+	if !synced { // later, what changes is pushed
+		u.awaitRosters(ctx)
+	}
 	var groups msnp.Groups
 	var own msnp.Phones
 	var phones map[Handle]msnp.Phones

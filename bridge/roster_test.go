@@ -165,3 +165,27 @@ func TestRosterForgetsWhoDoesNotSeeTheUser(t *testing.T) {
 		a.session.Close()
 	}, fake.Social())
 }
+
+// A client waits once for a network that has not told its contact list; what the list
+// turns out to be is pushed to it then, and it asks for lists all the time (aMSN).
+func TestListsWaitOnce(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.net.SetRoster(alice, entry("bob@fake.test", "Bob", true))
+		must(t, w.net.Down("maintenance"))
+		a := open(t, w.g, alice, msnp.Online)
+		began := time.Now()
+		a.properties()
+		if waited := time.Since(began); waited == 0 {
+			t.Error("the client did not wait for the network's list")
+		}
+		began = time.Now()
+		a.properties()
+		if waited := time.Since(began); waited > 0 {
+			t.Errorf("the second time it waited for %v", waited)
+		}
+		must(t, w.net.Up())
+		must(t, w.net.Offer(alice, bridge.RosterChanged{Entry: entry("bob@fake.test", "Bob", true)}))
+		a.sees("ADD FL bob@fake.test")
+		a.session.Close()
+	}, fake.Social())
+}

@@ -17,7 +17,11 @@ func (n *notification) handleADD(req *request) error {
 		if err != nil {
 			return err
 		}
-		return n.groupKeeper().PutInGroup(n.context(), req.handle(1), nameFrom(req.args[:last], 2), id, reply)
+		keeper, err := n.groupKeeper()
+		if err != nil {
+			return err
+		}
+		return keeper.PutInGroup(n.context(), req.handle(1), nameFrom(req.args[:last], 2), id, reply)
 	}
 	return n.session.AddContact(n.context(), list, req.handle(1), nameFrom(req.args, 2), func(change ListChange, status Status) {
 		reply(n.inGroup(change), status)
@@ -51,19 +55,24 @@ func (n *notification) handleREM(req *request) error {
 	grouped := n.dialect.groups && list == Forward && len(req.args) > 2 && isNumber(req.args[2])
 	reply := func(change ListChange) {
 		n.noteSerial(change.Serial)
-		if list == Forward && !grouped {
-			n.groups.forget(change.Contact.Handle)
-		}
 		n.out.send(func(b []byte) []byte { return n.dialect.appendChange(b, "REM", req.trID, change, grouped) }, nil)
 	}
-	if !grouped {
+	_, theirs := n.session.(GroupKeeper)
+	switch {
+	case !grouped && (theirs || list != Forward):
 		return n.session.RemoveContact(n.context(), list, req.handle(1), reply)
+	case !grouped:
+		return n.groups.removeContact(n.context(), req.handle(1), reply)
 	}
 	id, err := groupID(req.args[2], CodeNoSuchGroup)
 	if err != nil {
 		return err
 	}
-	return n.groupKeeper().TakeFromGroup(n.context(), req.handle(1), id, reply)
+	keeper, err := n.groupKeeper()
+	if err != nil {
+		return err
+	}
+	return keeper.TakeFromGroup(n.context(), req.handle(1), id, reply)
 }
 
 // clientList reads the name of a list that a client may change.

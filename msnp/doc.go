@@ -71,7 +71,7 @@
 //	CVR, URL, PNG, SND, SDC, FND, PAG     services.go                 ref-4.3-side, ref-4.3-pages
 //	PRP, BPR                              phones.go                   ref-4.3-side, TestGroupsAndPhonesThatAreKept
 //	LSG, ADG, REG, RMG and group words    groups.go                   ref-4.3-groups, ref-4.3-groups-kept, ref-4.3-groups-removed,
-//	                                                                  TestGroupsOfANetwork
+//	                                                                  ref-4.3-groups-left, TestGroupsOfANetwork
 //	IMS                                   services.go                 ref-4.3-ims
 //	CHL, QRY                              challenge.go                ref-4.4-chl-qry
 //	the profile message                   layout.go                   ref-4.2-msnp7

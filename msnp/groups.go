@@ -23,12 +23,16 @@ func (g Groups) complete() Groups {
 	return g
 }
 
-// groupKeeper returns who keeps the user's groups.
-func (n *notification) groupKeeper() GroupKeeper {
+// groupKeeper returns who keeps the user's groups. The server's own are read before they
+// are changed, or a client that has not asked for them would lose those that are stored.
+func (n *notification) groupKeeper() (GroupKeeper, error) {
 	if keeper, ok := n.session.(GroupKeeper); ok {
-		return keeper
+		return keeper, nil
 	}
-	return &n.groups
+	if n.groups.known() {
+		return &n.groups, nil
+	}
+	return &n.groups, n.session.Properties(n.context(), func(p Properties) { n.withOwn(p) })
 }
 
 // withOwn adds to the properties what the server keeps in place of a session that
@@ -64,7 +68,11 @@ func (n *notification) handleADG(req *request) error {
 	if err != nil {
 		return err
 	}
-	return n.groupKeeper().AddGroup(n.context(), name, func(serial, id uint32) {
+	keeper, err := n.groupKeeper()
+	if err != nil {
+		return err
+	}
+	return keeper.AddGroup(n.context(), name, func(serial, id uint32) {
 		n.noteSerial(serial)
 		n.sendLine("ADG", req.trID, number(serial), n.dialect.encodeGroup(name), number(id), "0")
 	})
@@ -80,7 +88,11 @@ func (n *notification) handleREG(req *request) error {
 	if err != nil {
 		return err
 	}
-	return n.groupKeeper().RenameGroup(n.context(), id, name, func(serial uint32) {
+	keeper, err := n.groupKeeper()
+	if err != nil {
+		return err
+	}
+	return keeper.RenameGroup(n.context(), id, name, func(serial uint32) {
 		n.noteSerial(serial)
 		n.sendLine("REG", req.trID, number(serial), number(id), n.dialect.encodeGroup(name), "0")
 	})
@@ -95,7 +107,11 @@ func (n *notification) handleRMG(req *request) error {
 	if id == 0 {
 		return Errorf(CodeGroupZero, "group 0 cannot be removed")
 	}
-	return n.groupKeeper().RemoveGroup(n.context(), id, func(serial uint32) {
+	keeper, err := n.groupKeeper()
+	if err != nil {
+		return err
+	}
+	return keeper.RemoveGroup(n.context(), id, func(serial uint32) {
 		n.noteSerial(serial)
 		n.sendLine("RMG", req.trID, number(serial), number(id))
 	})
@@ -128,61 +144,6 @@ func groupID(word string, code Code) (uint32, error) {
 // isNumber says whether a word is made of digits.
 func isNumber(word string) bool { return word != "" && strings.Trim(word, "0123456789") == "" }
 
-// groupState is who is in which group.
-type groupState struct {
-	all   []Group
-	base  map[Handle][]uint32 // what the backend says
-	moved map[Handle][]uint32 // what the client said since
-}
-
-// find returns where a group stands, or -1.
-func (s *groupState) find(id uint32) int {
-	return slices.IndexFunc(s.all, func(g Group) bool { return g.ID == id })
-}
-
-// named says whether another group has a name.
-func (s *groupState) named(name string, besides uint32) bool {
-	return slices.ContainsFunc(s.all, func(g Group) bool { return g.ID != besides && strings.EqualFold(g.Name, name) })
-}
-
-// of returns the groups of a contact, without those that do not exist.
-func (s *groupState) of(h Handle) []uint32 {
-	ids, moved := s.moved[h]
-	if !moved {
-		ids = s.base[h]
-	}
-	ids = slices.DeleteFunc(slices.Clone(ids), func(id uint32) bool { return s.find(id) < 0 })
-	if len(ids) == 0 {
-		return []uint32{0}
-	}
-	return ids
-}
-
-// remove removes the group at a place, and takes everybody out of it: a group that is
-// made later may get its number.
-func (s *groupState) remove(i int) {
-	id := s.all[i].ID
-	s.all = slices.Delete(s.all, i, i+1)
-	for _, handles := range []map[Handle][]uint32{s.base, s.moved} {
-		for h, ids := range handles {
-			if slices.Contains(ids, id) {
-				s.moved[h] = s.of(h)
-			}
-		}
-	}
-}
-
-// groups returns them as others see them.
-func (s *groupState) groups() Groups {
-	of := make(map[Handle][]uint32, len(s.base)+len(s.moved))
-	for _, handles := range []map[Handle][]uint32{s.base, s.moved} {
-		for h := range handles {
-			of[h] = s.of(h)
-		}
-	}
-	return Groups{All: slices.Clone(s.all), Of: of}
-}
-
 // ownGroups are the groups of a session that is no [GroupKeeper] itself: they last
 // as long as the client is signed in. Only the reader, and a reply that it waits for,
 // changes them; first is safe from any goroutine.
@@ -206,6 +167,13 @@ func (o *ownGroups) merge(base Groups) Groups {
 	}
 	o.base = base.Of
 	return o.groups()
+}
+
+// known says whether the groups are known.
+func (o *ownGroups) known() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.began
 }
 
 // begin takes what the backend says for the beginning; the caller holds the lock.
@@ -240,14 +208,31 @@ func (o *ownGroups) put(h Handle, id uint32) {
 	o.moved[h] = []uint32{id}
 }
 
-// forget removes what is known of a contact who is off FL.
-func (o *ownGroups) forget(h Handle) {
+// forget removes what is known of a contact who is off FL, and says whether anything was.
+func (o *ownGroups) forget(h Handle) (grouped bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	_, grouped = o.moved[h]
 	delete(o.moved, h)
 	if _, ok := o.session.(GroupStore); ok { // what it says is what was stored
+		_, stored := o.base[h]
+		grouped = grouped || stored
 		delete(o.base, h)
 	}
+	return grouped
+}
+
+// removeContact takes a contact off FL, and out of what is stored of the groups.
+func (o *ownGroups) removeContact(ctx context.Context, handle string, reply func(ListChange)) error {
+	grouped := false
+	err := o.session.RemoveContact(ctx, Forward, handle, func(change ListChange) {
+		grouped = o.forget(change.Contact.Handle)
+		reply(change)
+	})
+	if err == nil && grouped {
+		_, err = o.change(ctx, func(*groupState) {})
+	}
+	return err
 }
 
 // change makes a change that stays only if it could be stored, and returns the serial.
@@ -381,10 +366,7 @@ func (o *ownGroups) TakeFromGroup(ctx context.Context, handle string, id uint32,
 	case !slices.Contains(ids, id):
 		return Errorf(CodeNotInGroup, "%s is not in group %d", h, id)
 	case id == 0 && len(ids) == 1:
-		return o.session.RemoveContact(ctx, Forward, handle, func(change ListChange) {
-			o.forget(change.Contact.Handle)
-			reply(change)
-		})
+		return o.removeContact(ctx, handle, reply)
 	}
 	serial, err := o.change(ctx, func(s *groupState) {
 		s.moved[h] = slices.DeleteFunc(ids, func(other uint32) bool { return other == id })
