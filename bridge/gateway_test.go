@@ -31,6 +31,9 @@ type world struct {
 	g   *bridge.Gateway
 }
 
+// pass lets time go by, on the clock of the world.
+func (w *world) pass(d time.Duration) { time.Sleep(d) }
+
 // inWorld runs a test in a bubble of synthetic time.
 func inWorld(t *testing.T, test func(*testing.T, *world), options ...fake.Option) {
 	synctest.Test(t, func(t *testing.T) {
