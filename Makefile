@@ -59,7 +59,7 @@ fuzz: compiler ## run every fuzz target for FUZZTIME
 soak: compiler ## play SESSIONS hostile sessions against the MSN server
 	PAPILLON_SOAK_SESSIONS=$(SESSIONS) go test ./msnp -run '^TestHostileSessions$$' -v -timeout 1h
 
-bench: build xmpp-servers ## measure `papillon serve` from outside; BENCH='-only chat' for a part
+bench: build dendrite xmpp-servers ## measure `papillon serve` from outside; BENCH='-only chat' for a part
 	@go build -o tools/bench/bin/bench ./tools/bench
 	@tools/bench/bin/bench -papillon ./papillon $(BENCH)
 

@@ -6,6 +6,7 @@ import (
 	"crypto/subtle"
 	"encoding/hex"
 	"errors"
+	"math"
 	"net/netip"
 	"strings"
 	"sync"
@@ -15,21 +16,12 @@ import (
 	"papillon/msnp"
 )
 
-// refusalTime is how long the first refused sign-in takes, whatever the reason: longer
-// than any of the checks, so that the time tells nobody which handles exist. Each
-// further one of the same guesser takes twice as long as the one before, up to
-// refusalMost.
-const (
-	refusalTime = 100 * time.Millisecond
-	refusalMost = 6400 * time.Millisecond
-)
-
 // Authenticate implements [msnp.Backend].
 func (g *Gateway) Authenticate(ctx context.Context, proof msnp.Proof) (msnp.Member, error) {
 	began := time.Now()
 	who, failures, err := g.authenticate(ctx, proof)
 	if errors.Is(err, msnp.ErrAuthenticationFailed) {
-		refusal := time.NewTimer(time.Until(began.Add(refusalAfter(failures))))
+		refusal := time.NewTimer(time.Until(began.Add(g.Limits.refusalAfter(failures))))
 		defer refusal.Stop()
 		select {
 		case <-refusal.C:
@@ -40,8 +32,19 @@ func (g *Gateway) Authenticate(ctx context.Context, proof msnp.Proof) (msnp.Memb
 }
 
 // refusalAfter is how long a refusal takes after so many of the same guesser.
-func refusalAfter(failures int) time.Duration {
-	return min(refusalTime<<min(max(failures-1, 0), 16), refusalMost)
+func (l Limits) refusalAfter(failures int) time.Duration {
+	most := l.SignInDelayMax
+	if most <= 0 {
+		most = math.MaxInt64
+	}
+	delay := min(l.SignInDelay, most)
+	for ; failures > 1 && 0 < delay && delay < most; failures-- {
+		if delay > most/2 {
+			return most
+		}
+		delay *= 2
+	}
+	return delay
 }
 
 // authenticate does the same work for a handle that nobody has. Failures is how often
@@ -135,9 +138,6 @@ func (g *Gateway) typedHandle(ctx context.Context, typed string) (Handle, error)
 	return g.canonical(ctx, h)
 }
 
-// signInWindow is how long failed sign-ins count against an account.
-const signInWindow = 5 * time.Minute
-
 // guesser is who guesses: one address, at one account. The owner of the account
 // can still sign in from elsewhere.
 type guesser struct {
@@ -161,6 +161,7 @@ const maxGuessers = 100_000
 // guessLimiter bounds the failed sign-ins of each guesser.
 type guessLimiter struct {
 	limit     int
+	window    time.Duration // how long a failed one counts
 	mu        sync.Mutex
 	byGuesser map[guesser]*guesses
 	swept     time.Time
@@ -175,7 +176,7 @@ type guesses struct {
 // judge notes a sign-in and returns 0 if it may stand, else how many have failed with
 // it. One with the right password fails, too, when too many have failed before it.
 func (l *guessLimiter) judge(who guesser, ok bool, now time.Time) (failures int) {
-	if l.limit <= 0 { // switched off
+	if l.limit <= 0 || l.window <= 0 { // switched off
 		if !ok {
 			failures = 1
 		}
@@ -183,16 +184,16 @@ func (l *guessLimiter) judge(who guesser, ok bool, now time.Time) (failures int)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if now.Sub(l.swept) > signInWindow {
+	if now.Sub(l.swept) > l.window {
 		l.swept = now
 		for who, past := range l.byGuesser {
-			if now.Sub(past.since) > signInWindow {
+			if now.Sub(past.since) > l.window {
 				delete(l.byGuesser, who)
 			}
 		}
 	}
 	past := l.byGuesser[who]
-	if past != nil && now.Sub(past.since) > signInWindow {
+	if past != nil && now.Sub(past.since) > l.window {
 		past = nil
 	}
 	switch {

@@ -54,9 +54,17 @@ type Options struct {
 type Limits struct {
 	ListLength   int // entries on a list
 	Participants int // people in a conversation
-	// SignInAttempts is how many sign-ins of one address may fail at one
-	// account within five minutes before further ones are refused unseen.
+	// SignInAttempts is how many sign-ins of one address, or of the /64 that an
+	// IPv6 address is in, may fail at one account within SignInWindow before
+	// further ones are refused unseen. Without either nothing is counted.
 	SignInAttempts int
+	SignInWindow   time.Duration
+	// SignInDelay is how long the first refused sign-in takes, whatever the reason:
+	// it should be longer than any of the checks, so that the time tells nobody
+	// which handles exist. Each further one of the same guesser takes twice as long
+	// as the one before, up to SignInDelayMax.
+	SignInDelay    time.Duration
+	SignInDelayMax time.Duration
 }
 
 // Gateway connects MSN users with each other and with the people on networks.
@@ -83,7 +91,7 @@ func New(options Options) *Gateway {
 		Options: options,
 		ctx:     ctx,
 		cancel:  cancel,
-		guesses: guessLimiter{limit: options.Limits.SignInAttempts, byGuesser: make(map[guesser]*guesses)},
+		guesses: guessLimiter{limit: options.Limits.SignInAttempts, window: options.Limits.SignInWindow, byGuesser: make(map[guesser]*guesses)},
 		users:   make(map[Handle]*user),
 		links:   make(map[Handle][]*link),
 	}

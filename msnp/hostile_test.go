@@ -1,7 +1,6 @@
 package msnp_test
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -98,141 +97,18 @@ func leaveWith(ctx context.Context, sb *msnptest.Switchboard) {
 	_, _ = sb.Wait(ctx, func(msnptest.Event) bool { return true })
 }
 
-// attacker is a connection in some state, and those that brought it there.
-type attacker struct {
-	service *service
-	name    string // the account's
-	conns   []net.Conn
-	lines   *bufio.Reader // of the last connection
-}
-
-// errEnded says that the server closed a connection while it was being prepared:
-// another attacker has signed in to the same account.
-var errEnded = errors.New("the connection ended")
-
-// dial opens a further connection.
-func (a *attacker) dial() error {
-	nc, err := net.Dial("unix", a.service.addr)
-	if err != nil {
-		return err
-	}
-	a.conns, a.lines = append(a.conns, nc), bufio.NewReader(nc)
-	return nc.SetDeadline(time.Now().Add(30 * time.Second))
-}
-
-// say sends a line and returns the words of the first answer that has as many of
-// these words.
-func (a *attacker) say(line string, want ...string) ([]string, error) {
-	if _, err := fmt.Fprintf(a.conns[len(a.conns)-1], "%s\r\n", line); err != nil {
-		return nil, errors.Join(errEnded, err)
-	}
-	for {
-		answer, err := a.lines.ReadString('\n')
-		if err != nil {
-			return nil, errors.Join(errEnded, err)
-		}
-		words := strings.Fields(answer)
-		if n, ok := payloadOf(words); ok {
-			if _, err := a.lines.Discard(n); err != nil {
-				return nil, errors.Join(errEnded, err)
-			}
-		}
-		if len(words) >= len(want) && slices.Equal(words[:len(want)], want) {
-			return words, nil
-		}
-		if errorLine.MatchString(words[0]) || words[0] == "OUT" {
-			return nil, fmt.Errorf("%w: %s answers %q", errEnded, answer, line)
-		}
-	}
-}
-
-// close ends all connections.
-func (a *attacker) close() {
-	for _, nc := range a.conns {
-		nc.Close() // it may be closed already
-	}
-}
-
-// version and signIn are steps on the way.
-func (a *attacker) version(dialect string) error {
-	if err := a.dial(); err != nil {
-		return err
-	}
-	_, err := a.say("VER 1 "+dialect+" CVR0", "VER", "1")
-	return err
-}
-
-func (a *attacker) challenge(dialect string) ([]string, error) {
-	if err := a.version(dialect); err != nil {
-		return nil, err
-	}
-	return a.say("USR 2 MD5 I "+a.name+"@example.org", "USR", "2", "MD5", "S")
-}
-
-func (a *attacker) signIn(dialect string) error {
-	words, err := a.challenge(dialect)
-	if err != nil {
-		return err
-	}
-	_, err = a.say("USR 3 MD5 S "+msnptest.Digest(words[4], password), "MSG", "Hotmail")
-	return err
-}
-
-func (a *attacker) online(dialect string) error {
-	if err := a.signIn(dialect); err != nil {
-		return err
-	}
-	if _, err := a.say("SYN 4 4294967295", "LST", "4", "RL"); err != nil {
-		return err
-	}
-	_, err := a.say("CHG 5 NLN", "CHG", "5")
-	return err
-}
-
-// onSwitchboard opens a conversation and calls somebody who answers, or nobody.
-func (a *attacker) onSwitchboard(dialect, callee string) error {
-	if err := a.online(dialect); err != nil {
-		return err
-	}
-	words, err := a.say("XFR 6 SB", "XFR", "6", "SB")
-	if err != nil {
-		return err
-	}
-	if err := a.dial(); err != nil {
-		return err
-	}
-	if _, err := a.say("USR 1 "+a.name+"@example.org "+words[5], "USR", "1", "OK"); err != nil || callee == "" {
-		return err
-	}
-	_, err = a.say("CAL 2 "+callee, "JOI", callee)
-	return err
-}
-
-// states are the states that a connection can be in.
-var states = []struct {
-	name    string
-	prepare func(*attacker, string) error
-}{
-	{"fresh", func(a *attacker, _ string) error { return a.dial() }},
-	{"dialect chosen", (*attacker).version},
-	{"no dialect in common", func(a *attacker, _ string) error { return a.version("MSNP98") }},
-	{"challenged", func(a *attacker, dialect string) error { _, err := a.challenge(dialect); return err }},
-	{"before SYN", (*attacker).signIn},
-	{"online", (*attacker).online},
-	{"alone on a switchboard", func(a *attacker, dialect string) error { return a.onSwitchboard(dialect, "") }},
-	{"with the helper contact", func(a *attacker, dialect string) error { return a.onSwitchboard(dialect, "papillon@example.org") }},
-	{"in a conversation", func(a *attacker, dialect string) error { return a.onSwitchboard(dialect, "carol@example.org") }},
-}
-
 // attack brings a connection into a state and sends data, then ends its sending
 // half. What the server says meanwhile must be well formed, and it must close the
 // connection in the end.
-func attack(s *service, name string, state, dialect int, data []byte) error {
-	a := &attacker{service: s, name: name}
+func attack(s *target, name string, state, dialect int, data []byte) error {
+	a := &attacker{target: s, name: name, known: make(map[string]string)}
 	defer a.close()
 	how := states[state%len(states)]
 	if err := how.prepare(a, fmt.Sprintf("MSNP%d", 2+dialect%6)); err != nil {
 		return fmt.Errorf("state %q: %w", how.name, err)
+	}
+	for variable, value := range a.known {
+		data = bytes.ReplaceAll(data, []byte(variable), []byte(value))
 	}
 	nc := a.conns[len(a.conns)-1].(*net.UnixConn)
 	sent := make(chan error, 1)
@@ -330,21 +206,24 @@ func seeds(t testing.TB) (all [][]byte) {
 	return slices.CompactFunc(all, bytes.Equal)
 }
 
-// unescape reads what transcripts write with a backslash, as far as it matters.
-var unescape = strings.NewReplacer(`\r`, "\r", `\n`, "\n", `\x20`, " ", `{len}`, "40", `{serial}`, "1", `\\`, `\`)
+// unescape reads what transcripts write with a backslash, as far as it matters, and
+// gives their variables the names that attackers know them by.
+var unescape = strings.NewReplacer(`\r`, "\r", `\n`, "\n", `\x20`, " ", `{len}`, "40", `{serial}`, "1", `\\`, `\`,
+	"{called}", "{cookie}", "{own}", "{cookie}", "{first}", "{cookie}", "{second}", "{cookie}",
+	"{ring2}", "{ring}", "{session2}", "{session}")
 
 // FuzzServer says anything to a whole server, in each state that a connection can
 // be in and with each dialect. The server must go on, say nothing malformed, and
 // leave the others alone.
 func FuzzServer(f *testing.F) {
-	s := newService(f, msnp.Limits{
+	s := newTarget(f, msnp.Limits{
 		Line: 1024, Payload: 8192, Unauthenticated: time.Minute, SendQueue: 1 << 20,
-	}, fuzzLimits, nil).listenUnix(f)
+	}, "alice")
 	bob := s.witness(f, "bob", nil)
-	s.host(f, "carol")
+	s.hosts(f)
 	for i, data := range seeds(f) {
-		for state := range states {
-			if i%len(states) == state {
+		for state, how := range states {
+			if i%len(states) == state || how.variable != "" && bytes.Contains(data, []byte(how.variable)) {
 				f.Add(uint8(state), uint8(i), data)
 			}
 		}
@@ -354,10 +233,31 @@ func FuzzServer(f *testing.F) {
 			t.Error(err)
 		}
 		s.log.check(t)
+		s.dispatch.log.check(t)
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		defer cancel()
 		if _, err := bob.List(ctx, msnp.Block); err != nil {
 			t.Errorf("a bystander: %v", err)
 		}
 	})
+}
+
+// TestStates: each state can be reached in each dialect, and is the one that its name
+// says: the server answers this command in this way.
+func TestStates(t *testing.T) {
+	s := newTarget(t, msnp.Limits{Line: 1024, Payload: 8192, Unauthenticated: time.Minute}, "alice")
+	s.hosts(t)
+	for state, how := range states {
+		for dialect := 2; dialect <= 7; dialect++ {
+			a := &attacker{target: s, name: "alice", known: map[string]string{"{unique}": fmt.Sprintf("nobody-%d-%d", state, dialect)}}
+			err := how.prepare(a, fmt.Sprintf("MSNP%d", dialect))
+			if err == nil {
+				_, err = a.say(os.Expand(how.says, func(name string) string { return a.known["{"+name+"}"] }), strings.Fields(how.hears)...)
+			}
+			if err != nil {
+				t.Errorf("%s, MSNP%d: %v", how.name, dialect, err)
+			}
+			a.close()
+		}
+	}
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto/rand"
 	"database/sql"
+	"encoding/base64"
 	"errors"
+	"strings"
 	"time"
 
 	"papillon/bridge/media"
@@ -37,13 +39,34 @@ func (s *Store) Secret(ctx context.Context, name string) (secret []byte, err err
 	return secret, wrap(err, "read the secret for %s", name)
 }
 
+// sealedSource begins a source that is sealed: what opens an encrypted file may stand in
+// it. Links that were made before it did have theirs as it was.
+const sealedSource = "sealed:"
+
+func (s *Store) sealSource(r media.Record) string {
+	return sealedSource + base64.StdEncoding.EncodeToString(s.sealer.seal([]byte(r.Source), "media", r.ID))
+}
+
+func (s *Store) openSource(stored, id string) (string, error) {
+	text, ok := strings.CutPrefix(stored, sealedSource)
+	if !ok {
+		return stored, nil
+	}
+	sealed, err := base64.StdEncoding.DecodeString(text)
+	if err != nil {
+		return "", ErrSeal
+	}
+	source, err := s.sealer.open(sealed, "media", id)
+	return string(source), err
+}
+
 // AddMedia is part of [media.Records]. The error is [bridge.ErrNoAccount].
 func (s *Store) AddMedia(ctx context.Context, r media.Record) error {
 	_, err := s.writeOne(ctx, `
 		INSERT INTO media (id, account, network, message, source, name, type, size, voice, created, expires)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 		ON CONFLICT (id) DO UPDATE SET expires=excluded.expires WHERE excluded.expires>media.expires
-	`, r.ID, fold(r.Account), r.Network, r.Key, r.Source, r.Name, r.Type, r.Size, r.Voice, r.Created.UnixMilli(), r.Expires.UnixMilli())
+	`, r.ID, fold(r.Account), r.Network, r.Key, s.sealSource(r), r.Name, r.Type, r.Size, r.Voice, r.Created.UnixMilli(), r.Expires.UnixMilli())
 	return wrap(err, "store a link for %s", r.Account)
 }
 
@@ -55,6 +78,9 @@ func (s *Store) Media(ctx context.Context, id string) (r media.Record, ok bool, 
 	`, id).Scan(&r.ID, &r.Account, &r.Network, &r.Key, &r.Source, &r.Name, &r.Type, &r.Size, &r.Voice, &created, &expires)
 	if errors.Is(err, sql.ErrNoRows) {
 		return media.Record{}, false, nil
+	}
+	if err == nil {
+		r.Source, err = s.openSource(r.Source, id)
 	}
 	r.Created, r.Expires = time.UnixMilli(created).UTC(), time.UnixMilli(expires).UTC()
 	return r, err == nil, wrap(err, "read a link")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"papillon/bridge/media"
 	"papillon/bridge/text"
 	"papillon/msnp"
+	"papillon/store"
 )
 
 func TestQuotes(t *testing.T) {
@@ -113,6 +115,35 @@ func mediaRecord(id string) media.Record {
 	return media.Record{ID: id, Offer: media.Offer{
 		Account: alice, Network: "xmpp", Key: "m 0", Source: "https://x/y", Name: "cat.jpg", Type: "image/jpeg", Size: 7, Voice: true,
 	}, Created: time.Unix(1000, 0).UTC(), Expires: time.Unix(2000, 0).UTC()}
+}
+
+// TestMediaSourcesAreSealed: the key of an encrypted file does not stand in the database,
+// a source opens as that of its own link only, and one of before is read as it is.
+func TestMediaSourcesAreSealed(t *testing.T) {
+	s, ctx := newStoreWith(t, alice), t.Context()
+	for _, id := range []string{"one", "two"} {
+		r := mediaRecord(id)
+		r.Source = `{"key":{"k":"secret of ` + id + `"}}`
+		must(t, s.AddMedia(ctx, r))
+	}
+	stored := func(id string) (source string) {
+		must(t, s.DB().QueryRow(ctx, `SELECT source FROM media WHERE id=$1`, id).Scan(&source))
+		return source
+	}
+	if text := stored("one"); strings.Contains(text, "secret") || strings.Contains(text, "key") {
+		t.Errorf("stored: %s", text)
+	}
+	set := func(source string) {
+		_, err := s.DB().Exec(ctx, `UPDATE media SET source=$1 WHERE id='one'`, source)
+		must(t, err)
+	}
+	set(stored("two"))
+	_, _, err := s.Media(ctx, "one")
+	wantErr(t, err, store.ErrSeal)
+	set("mxc://hs.test/before")
+	if r, ok, err := s.Media(ctx, "one"); !ok || err != nil || r.Source != "mxc://hs.test/before" {
+		t.Errorf("of before: %q, %v, %v", r.Source, ok, err)
+	}
 }
 
 func TestMedia(t *testing.T) {

@@ -24,6 +24,8 @@ type nature interface {
 	down() bool
 	// sync polls until the session ends.
 	sync(ctx context.Context, s *session)
+	// told says whether events tell at once of what happens in the account's rooms.
+	told() bool
 	// word is the presence that a poll says.
 	word() event.Presence
 	// show tells the homeserver the user's presence.
@@ -130,6 +132,9 @@ func (g ghost) register(ctx context.Context) error {
 
 // down implements [nature].
 func (g ghost) down() bool { return g.network.reach.down() }
+
+// told implements [nature]: transactions come at all times.
+func (g ghost) told() bool { return true }
 
 // self implements [nature]: what one ghost does to another was done over MSN.
 func (g ghost) self(user id.UserID) bool { return g.network.ghosts.owns(user) }

@@ -34,10 +34,10 @@ type person struct {
 	verifying sync.Mutex // held while it is used
 
 	condition sync.Mutex
-	trouble   error // why the account cannot be used until the next sign-in
-	told      string
-	lasting   bool // a presence lasts until another is said; see [person.word]
-	learned   bool // lasting and knowsIt are known
+	trouble   error  // why the account cannot be used until the next sign-in
+	accused   string // the trouble that the user was told of last
+	lasting   bool   // a presence lasts until another is said; see [person.word]
+	learned   bool   // lasting and knowsIt are known
 	arrival   *arrival
 	lastly    *bridge.ConnectionChanged // reported last
 }
@@ -112,6 +112,13 @@ func (p *person) broken() error {
 
 // down implements [nature].
 func (p *person) down() bool { return p.broken() != nil }
+
+// told implements [nature]: while polls are answered.
+func (p *person) told() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.session != nil && p.session.syncing.Load()
+}
 
 // self implements [nature].
 func (p *person) self(user id.UserID) bool { return user == p.user }

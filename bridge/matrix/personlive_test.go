@@ -425,6 +425,32 @@ func TestPersonKeepsEncryptedRoomsClosed(t *testing.T) {
 	}
 }
 
+// TestRoomThatIsEncryptedUnseen: a room that is encrypted while the account is told of
+// nothing gets no plain text from what waited to be sent.
+func TestRoomThatIsEncryptedUnseen(t *testing.T) {
+	g := shared.gateway(t)
+	bob := shared.person(t, "bob")
+	alice := g.link(KindLogin, "alice")
+	room := alice.chatting(bob)
+	alice.signIn(bridge.Available)
+	chat := bridge.Chat{Contact: bridge.RemoteID(bob.UserID)}
+	alice.says("plain", "everybody may read this", chat)
+	alice.shows(bridge.Offline)
+	if _, err := alice.other.SendStateEvent(patient(t), room, event.StateEncryption, "", &event.EncryptionEventContent{Algorithm: id.AlgorithmMegolmV1}); err != nil {
+		t.Fatal(err)
+	}
+	alice.says("sealed", "in confidence", chat)
+	if _, err := bob.Wait(patient(t), "the sealed message", func(evt *event.Event) bool {
+		if evt.Type == event.EventMessage && evt.Content.AsMessage().Body == "in confidence" {
+			t.Error("it went in the clear")
+			return true
+		}
+		return evt.RoomID == room && evt.Type.Type == event.EventEncrypted.Type
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestPersonAnswersWithoutASession: orders that were left over are carried out by a
 // process that has not seen the user sign in.
 func TestPersonAnswersWithoutASession(t *testing.T) {

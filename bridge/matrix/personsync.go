@@ -381,8 +381,8 @@ func (p *person) refusal(err error) string {
 func (p *person) outOfUse(reason string) {
 	p.condition.Lock()
 	p.trouble = fmt.Errorf("%s: %s", p.user, reason)
-	again := p.told == reason
-	p.told = reason
+	again := p.accused == reason
+	p.accused = reason
 	p.condition.Unlock()
 	p.mu.Lock()
 	p.ready = false

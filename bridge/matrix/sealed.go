@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"maunium.net/go/mautrix"
 	"maunium.net/go/mautrix/event"
@@ -21,9 +22,9 @@ type sealing struct {
 
 	mu      sync.Mutex
 	device  *cipher.Device
-	client  *mautrix.Client // logged in as the device
-	barred  error           // why there will be no device before the next start
-	plain   map[id.RoomID]bool
+	client  *mautrix.Client             // logged in as the device
+	barred  error                       // why there will be no device before the next start
+	plain   map[id.RoomID]time.Time     // when a room was said not to be encrypted
 	waiting map[id.EventID]*sealedEvent // whose key has not come
 	read    bool                        // waiting is out of storage
 	tended  bool                        // somebody looks after them
@@ -31,7 +32,7 @@ type sealing struct {
 }
 
 func newSealing() *sealing {
-	return &sealing{plain: make(map[id.RoomID]bool), waiting: make(map[id.EventID]*sealedEvent), wake: make(chan struct{}, 1)}
+	return &sealing{plain: make(map[id.RoomID]time.Time), waiting: make(map[id.EventID]*sealedEvent), wake: make(chan struct{}, 1)}
 }
 
 // errBarred says that an account cannot take part in encrypted rooms.
@@ -167,8 +168,13 @@ func (a *account) serviceLogin(ctx context.Context, token string) (*mautrix.Clie
 	return client, nil
 }
 
+// plainFor is how long the homeserver is believed that a room is not encrypted. Events
+// tell of a change at once, but for those that wait while the homeserver backs off.
+const plainFor = time.Minute
+
 // encrypts says whether a room is encrypted. What is not known is asked for: a room
-// whose state was lost must not be taken for one where everybody may read along.
+// whose state was lost must not be taken for one where everybody may read along. Who is
+// not told of changes, a person without a session, asks every time.
 func (a *account) encrypts(ctx context.Context, room id.RoomID) (bool, error) {
 	known, err := a.network.state.IsEncrypted(ctx, room)
 	if err != nil {
@@ -176,9 +182,9 @@ func (a *account) encrypts(ctx context.Context, room id.RoomID) (bool, error) {
 	}
 	s := a.sealing
 	s.mu.Lock()
-	plain := s.plain[room]
+	plain := time.Since(s.plain[room]) < plainFor
 	s.mu.Unlock()
-	if known || plain {
+	if known || plain && a.nature.told() {
 		return known, nil
 	}
 	var content event.EncryptionEventContent
@@ -193,7 +199,7 @@ func (a *account) encrypts(ctx context.Context, room id.RoomID) (bool, error) {
 		return true, nil
 	case notThere(err):
 		s.mu.Lock()
-		s.plain[room] = true
+		s.plain[room] = time.Now()
 		s.mu.Unlock()
 		return false, nil
 	}

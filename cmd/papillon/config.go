@@ -123,7 +123,10 @@ type LimitsConfig struct {
 	CommandsPerSecond     int      `yaml:"commands_per_second" doc:"Commands of one connection; a faster client is slowed down."`
 	CommandBurst          int      `yaml:"command_burst" doc:"How many of them may come at once."`
 	SignInsPerMinute      int      `yaml:"sign_ins_per_minute" doc:"Sign-in attempts of one address."`
-	SignInAttempts        int      `yaml:"sign_in_attempts" doc:"Failed sign-ins of one address at one account within five minutes. Each takes longer than the one before."`
+	SignInAttempts        int      `yaml:"sign_in_attempts" doc:"Failed sign-ins of one address at one account within sign_in_window."`
+	SignInWindow          Duration `yaml:"sign_in_window" doc:"How long a failed sign-in counts."`
+	SignInDelay           Duration `yaml:"sign_in_delay" doc:"How long the first failed one takes, whatever the reason. Each further one that counts\ntakes twice as long as the one before."`
+	SignInDelayMax        Duration `yaml:"sign_in_delay_max" doc:"The longest that one takes."`
 	ConnectionsPerAddress int      `yaml:"connections_per_address" doc:"Open connections of one address."`
 	Participants          int      `yaml:"participants" doc:"People in one conversation."`
 	ListLength            int      `yaml:"list_length" doc:"Entries on one contact list."`
@@ -145,8 +148,10 @@ func defaultConfig() *Config {
 			Line: 8 << 10, Payload: 64 << 10,
 			Unauthenticated: Duration(time.Minute), SwitchboardIdle: Duration(30 * time.Minute),
 			CommandsPerSecond: 50, CommandBurst: 200,
-			SignInsPerMinute: 60, SignInAttempts: 10, ConnectionsPerAddress: 500,
-			Participants: 50, ListLength: 1000, SendQueue: 1 << 20,
+			SignInsPerMinute: 60, SignInAttempts: 10, SignInWindow: Duration(5 * time.Minute),
+			SignInDelay: Duration(100 * time.Millisecond), SignInDelayMax: Duration(6400 * time.Millisecond),
+			ConnectionsPerAddress: 500,
+			Participants:          50, ListLength: 1000, SendQueue: 1 << 20,
 		},
 	}
 }

@@ -108,6 +108,8 @@ func TestConfigMistakes(t *testing.T) {
 		"limits:\n  line: 1.5\n":                    `line 2: limits.line: "1.5" is not a whole number`,
 		"limits:\n  line: 10\n":                     `limits.line: must be 0 (switched off) or at least 256`,
 		"limits:\n  participants: -1\n":             `limits.participants: must be 0`,
+		"limits:\n  sign_in_delay_max: 99ms\n":      `limits.sign_in_delay_max: must be 0 (switched off) or at least limits.sign_in_delay`,
+		"limits:\n  sign_in_window: -1s\n":          `limits.sign_in_window: must be 0`,
 		"limits:\n  switchboard_idle: -5m\n":        `limits.switchboard_idle: must be 0`,
 		"limits:\n  unauthenticated: 60\n":          `line 2: limits.unauthenticated: "60" is not a time span; write it like 90s`,
 		"delivery:\n  give_up_after: -1h\n":         `delivery.give_up_after: must not be negative`,

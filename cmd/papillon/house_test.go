@@ -34,13 +34,14 @@ var mayImport = map[string][]string{
 	"bridge/matrix":            {"bridge", "bridge/handle", "bridge/matrix/cipher", "bridge/matrix/content", "bridge/text", "msnp"},
 	"bridge/matrix/cipher":     {},
 	"bridge/matrix/content":    {"bridge", "bridge/text"},
-	"bridge/matrix/matrixtest": {},
+	"bridge/child":             {},
+	"bridge/matrix/matrixtest": {"bridge/child"},
 	"bridge/xmpp":              {"bridge", "bridge/handle", "bridge/text", "bridge/xmpp/stream", "msnp"},
 	"bridge/xmpp/stream":       {},
-	"bridge/xmpp/xmpptest":     {"bridge/xmpp/stream"},
+	"bridge/xmpp/xmpptest":     {"bridge/child", "bridge/xmpp/stream"},
 	"store":                    {"bridge", "bridge/media", "bridge/text", "msnp"},
 	"cmd/papillon":             {"bridge", "bridge/matrix", "bridge/media", "bridge/xmpp", "msnp", "store"},
-	"tools/bench":              {"bridge", "bridge/xmpp", "bridge/xmpp/stream", "bridge/xmpp/xmpptest", "msnp", "msnp/body", "msnp/msnptest", "store"},
+	"tools/bench":              {"bridge", "bridge/matrix", "bridge/matrix/matrixtest", "bridge/xmpp", "bridge/xmpp/stream", "bridge/xmpp/xmpptest", "msnp", "msnp/body", "msnp/msnptest", "store"},
 	"tools/demo":               {"bridge/matrix/matrixtest", "bridge/xmpp/xmpptest", "msnp", "msnp/msnptest"},
 }
 

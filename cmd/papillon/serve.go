@@ -113,10 +113,7 @@ func (d *daemon) build(ctx context.Context, c *Config) (err error) {
 	d.gateway = bridge.New(bridge.Options{
 		Domain: c.MSN.Domain, LoginDomains: c.MSN.LoginDomains,
 		Storage: d.store, Networks: networks, Presence: c.presenceRules(),
-		Limits: bridge.Limits{
-			ListLength: c.Limits.ListLength, Participants: c.Limits.Participants, SignInAttempts: c.Limits.SignInAttempts,
-		},
-		GiveUpAfter: time.Duration(c.Delivery.GiveUpAfter), Missed: c.Delivery.Missed, Media: mediaLinks{d.media},
+		Limits: c.Limits.bridge(), GiveUpAfter: time.Duration(c.Delivery.GiveUpAfter), Missed: c.Delivery.Missed, Media: mediaLinks{d.media},
 		SignUp: c.maySignUp, NewPassword: newPassword, ServerAddress: c.MSN.PublicAddress, Log: d.log,
 	})
 	d.server = msnp.New(msnp.Options{
@@ -133,6 +130,15 @@ func (l LimitsConfig) msnp() msnp.Limits {
 		Unauthenticated: time.Duration(l.Unauthenticated), SwitchboardIdle: time.Duration(l.SwitchboardIdle),
 		CommandsPerSecond: l.CommandsPerSecond, CommandBurst: l.CommandBurst,
 		SignInsPerMinute: l.SignInsPerMinute, ConnectionsPerAddress: l.ConnectionsPerAddress, SendQueue: l.SendQueue,
+	}
+}
+
+// bridge gives the limits that the gateway keeps.
+func (l LimitsConfig) bridge() bridge.Limits {
+	return bridge.Limits{
+		ListLength: l.ListLength, Participants: l.Participants,
+		SignInAttempts: l.SignInAttempts, SignInWindow: time.Duration(l.SignInWindow),
+		SignInDelay: time.Duration(l.SignInDelay), SignInDelayMax: time.Duration(l.SignInDelayMax),
 	}
 }
 

@@ -185,6 +185,9 @@ func (c *Config) checkLimits(bad complaint) {
 		{"limits.command_burst", int64(l.CommandBurst), 1},
 		{"limits.sign_ins_per_minute", int64(l.SignInsPerMinute), 1},
 		{"limits.sign_in_attempts", int64(l.SignInAttempts), 1},
+		{"limits.sign_in_window", int64(l.SignInWindow), 1},
+		{"limits.sign_in_delay", int64(l.SignInDelay), 1},
+		{"limits.sign_in_delay_max", int64(l.SignInDelayMax), 1},
 		{"limits.connections_per_address", int64(l.ConnectionsPerAddress), 2},
 		{"limits.participants", int64(l.Participants), 2},
 		{"limits.list_length", int64(l.ListLength), 1},
@@ -193,6 +196,9 @@ func (c *Config) checkLimits(bad complaint) {
 		if limit.value != 0 && limit.value < limit.least {
 			bad(limit.key, "must be 0 (switched off) or at least %d", limit.least)
 		}
+	}
+	if 0 < l.SignInDelayMax && l.SignInDelayMax < l.SignInDelay {
+		bad("limits.sign_in_delay_max", "must be 0 (switched off) or at least limits.sign_in_delay")
 	}
 }
 

@@ -46,6 +46,7 @@ func sections() []section {
 		{"contacts", benchContacts},
 		{"logins", benchLogins},
 		{"component", benchComponent},
+		{"matrix", benchMatrix},
 	}
 }
 
@@ -81,17 +82,39 @@ func exit(err error) {
 	os.Exit(0)
 }
 
+// chosen returns the sections that are asked for.
+func chosen(only string) ([]section, error) {
+	all := sections()
+	if only == "" {
+		return all, nil
+	}
+	var some []section
+	for name := range strings.SplitSeq(only, ",") {
+		i := slices.IndexFunc(all, func(s section) bool { return s.name == name })
+		if i < 0 {
+			var names []string
+			for _, s := range all {
+				names = append(names, s.name)
+			}
+			return nil, fmt.Errorf("there is no section %q; there are %s", name, strings.Join(names, ", "))
+		}
+		some = append(some, all[i])
+	}
+	return some, nil
+}
+
 // run measures the sections and prints the table as it grows.
 func run(ctx context.Context, o options) error {
+	parts, err := chosen(o.only)
+	if err != nil {
+		return err
+	}
 	if err := raiseFileLimit(); err != nil {
 		return err
 	}
 	fmt.Printf("%s, %d cores, %s\n\n", time.Now().Format("2006-01-02"), runtime.NumCPU(), runtime.Version())
 	var all []row
-	for _, s := range sections() {
-		if o.only != "" && !slices.Contains(strings.Split(o.only, ","), s.name) {
-			continue
-		}
+	for _, s := range parts {
 		rows, err := s.run(ctx, o)
 		if err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)

@@ -3,9 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
-	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -156,28 +154,11 @@ func message(to, words string) *stream.Stanza {
 // throughComponent is a running load: MSN users, the component, and people far
 // away.
 type throughComponent struct {
-	papillon *server
-	prosody  *xmpptest.Server
-	clients  []*msnptest.Client
-	chats    []*msnptest.Switchboard // one for each client
-	fars     []*far
-	sent     sync.Map              // words to when they were sent
-	taken    atomic.Pointer[times] // of what is running
-	count    atomic.Int64
-	want     atomic.Int64
-	all      chan struct{}
-}
-
-// arrive notes that something has arrived.
-func (l *throughComponent) arrive(words string) {
-	began, ok := l.sent.LoadAndDelete(words)
-	if !ok {
-		return
-	}
-	l.taken.Load().add(time.Since(began.(time.Time)))
-	if l.count.Add(1) == l.want.Load() {
-		l.all <- struct{}{}
-	}
+	exchange
+	prosody *xmpptest.Server
+	clients []*msnptest.Client
+	chats   []*msnptest.Switchboard // one for each client
+	fars    []*far
 }
 
 const (
@@ -189,7 +170,7 @@ const (
 
 // startComponent starts the load's parts, and opens a window for each user.
 func startComponent(ctx context.Context, o options) (l *throughComponent, err error) {
-	l = &throughComponent{all: make(chan struct{}, 1)}
+	l = &throughComponent{exchange: newExchange("Prosody")}
 	users := componentUsers
 	if o.quick {
 		users /= 10
@@ -197,6 +178,7 @@ func startComponent(ctx context.Context, o options) (l *throughComponent, err er
 	if l.prosody, err = xmpptest.Start(ctx, xmpptest.Options{NoArchive: true}); err != nil {
 		return l, err
 	}
+	l.relay = l.prosody.PID()
 	for i := range componentFars {
 		f, err := newFar(ctx, l.prosody, fmt.Sprintf("far%d", i), func(s *stream.Stanza) { l.arrive(s.Text("body")) })
 		if err != nil {
@@ -225,13 +207,7 @@ func startComponent(ctx context.Context, o options) (l *throughComponent, err er
 // open signs everybody in and opens a window for each.
 func (l *throughComponent) open(ctx context.Context, users int) (err error) {
 	l.clients, err = signInAll(ctx, l.papillon, users, 8, func(_ int, opts *msnptest.Options) {
-		opts.Ignore = func(e msnptest.Event) bool {
-			if m, ok := e.(msnptest.MessageArrived); ok {
-				l.arrive(strings.TrimSpace(m.Message.Text()))
-			}
-			_, joined := e.(msnptest.Joined)
-			return !joined
-		}
+		opts.Ignore = l.hear
 	})
 	if err != nil {
 		return err
@@ -266,9 +242,6 @@ func (l *throughComponent) stop() {
 	}
 }
 
-// send is how one direction sends message k.
-type send func(ctx context.Context, k int, words string) error
-
 // outward sends from an MSN client to somebody far away.
 func (l *throughComponent) outward(ctx context.Context, k int, words string) error {
 	raw := body.NewText(words, body.DefaultFormat()).Append(nil)
@@ -287,56 +260,6 @@ func (l *throughComponent) inward(ctx context.Context, k int, words string) erro
 // not ours.
 func (l *throughComponent) direct(ctx context.Context, k int, words string) error {
 	return l.fars[k%componentFars].client.Send(ctx, message(fmt.Sprintf("far%d@%s", (k+1)%componentFars, l.prosody.Domain), words))
-}
-
-// run sends n messages, paced at some rate per second or as fast as they go, and
-// waits until all have arrived.
-func (l *throughComponent) run(ctx context.Context, work string, n int, perSecond float64, f send) (row, error) {
-	taken := new(times)
-	l.taken.Store(taken)
-	l.count.Store(0)
-	l.want.Store(int64(n))
-	before, err := cpuOf(l.prosody.PID())
-	if err != nil {
-		return row{}, err
-	}
-	r, err := measured(l.papillon, work, taken, func() (int, error) {
-		group, writing := errgroup.WithContext(ctx)
-		const writers = componentFars
-		began := time.Now()
-		for w := range writers {
-			group.Go(func() error {
-				for k := w; k < n; k += writers {
-					if perSecond > 0 {
-						settle(writing, time.Until(began.Add(time.Duration(float64(k)/perSecond*float64(time.Second)))))
-					}
-					words := fmt.Sprintf("%s-%d-%d", strings.Fields(work)[0], began.UnixMilli(), k)
-					l.sent.Store(words, time.Now())
-					if err := f(writing, k, words); err != nil {
-						return err
-					}
-				}
-				return nil
-			})
-		}
-		if err := group.Wait(); err != nil {
-			return 0, err
-		}
-		select {
-		case <-l.all:
-			return n, nil
-		case <-time.After(3 * lossTimeout):
-			return 0, fmt.Errorf("%d of %d messages arrived", l.count.Load(), n)
-		case <-ctx.Done():
-			return 0, ctx.Err()
-		}
-	})
-	if err != nil {
-		return row{}, err
-	}
-	after, err := cpuOf(l.prosody.PID())
-	r.note = fmt.Sprintf("Prosody's CPU each %v", short((after-before)/time.Duration(n)))
-	return r, err
 }
 
 // benchComponent measures messages through the component, as fast as they go and

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"papillon/bridge/child"
 )
 
 // BinEnv is the environment variable that names a folder with ready-made
@@ -123,10 +125,10 @@ func compile(ctx context.Context, module, dir string, log io.Writer) error {
 	var output bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &output, &output
 	cmd.WaitDelay = 5 * time.Second // for compilers that outlive a cancelled build
-	dieWithParent(cmd)
+	child.DieWithParent(cmd)
 	start := time.Now()
 	done := make(chan error, 1)
-	go func() { done <- runLocked(cmd) }()
+	go func() { done <- child.Run(cmd) }()
 	ticker := time.NewTicker(sayEvery)
 	defer ticker.Stop()
 	for {

@@ -46,12 +46,9 @@ func Password(name string) string { return name + "-password" }
 // CreateUser makes an account with the [Password] of its name, signs in and
 // starts to sync; it returns after the first sync.
 func (s *Server) CreateUser(ctx context.Context, name string) (*Person, error) {
-	client, err := mautrix.NewClient(s.URL, "", "")
+	client, err := s.CreateAccount(ctx, name)
 	if err != nil {
-		return nil, fmt.Errorf("make a client for %s: %w", name, err)
-	}
-	if err := register(ctx, client, name); err != nil {
-		return nil, fmt.Errorf("register %s: %w", name, err)
+		return nil, err
 	}
 	life, stop := context.WithCancel(context.Background())
 	p := &Person{
@@ -65,6 +62,19 @@ func (s *Server) CreateUser(ctx context.Context, name string) (*Person, error) {
 	}
 	go p.run(life, since)
 	return p, nil
+}
+
+// CreateAccount makes an account with the [Password] of its name and returns a client
+// that is signed in and does not sync.
+func (s *Server) CreateAccount(ctx context.Context, name string) (*mautrix.Client, error) {
+	client, err := mautrix.NewClient(s.URL, "", "")
+	if err != nil {
+		return nil, fmt.Errorf("make a client for %s: %w", name, err)
+	}
+	if err := register(ctx, client, name); err != nil {
+		return nil, fmt.Errorf("register %s: %w", name, err)
+	}
+	return client, nil
 }
 
 // register makes an account through the admin API, which needs no interactive
@@ -316,12 +326,9 @@ func (s *Server) Fill(ctx context.Context, room id.RoomID, name string, n int) e
 	group.SetLimit(4)
 	for i := range n {
 		group.Go(func() error {
-			client, err := mautrix.NewClient(s.URL, "", "")
+			client, err := s.CreateAccount(ctx, fmt.Sprintf("%s%d", name, i))
 			if err != nil {
-				return fmt.Errorf("make a client: %w", err)
-			}
-			if err := register(ctx, client, fmt.Sprintf("%s%d", name, i)); err != nil {
-				return fmt.Errorf("register somebody: %w", err)
+				return err
 			}
 			if _, err := client.JoinRoomByID(ctx, room); err != nil {
 				return fmt.Errorf("join as %s: %w", client.UserID, err)

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"papillon/bridge/child"
 )
 
 // Domain is the server name of every homeserver that this package starts.
@@ -61,7 +63,7 @@ type Server struct {
 
 	options Options
 	program program
-	log     *tail
+	log     *child.Tail
 	bin     string
 	dir     string
 	addr    string
@@ -95,7 +97,7 @@ func Start(ctx context.Context, options Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		Traits: program.traits(), options: options, program: program, log: &tail{to: options.ServerLog},
+		Traits: program.traits(), options: options, program: program, log: child.NewTail(options.ServerLog),
 		bin: bin, dir: options.Dir, addr: options.Addr,
 	}
 	if s.dir == "" {
@@ -133,15 +135,26 @@ func (s *Server) first(ctx context.Context) error {
 }
 
 // Log returns the end of what the homeserver has said, in one line.
-func (s *Server) Log() string { return s.log.text() }
+func (s *Server) Log() string { return s.log.String() }
+
+// PID returns the process id of the running homeserver, 0 if it does not run, for
+// benchmarks that measure what it uses.
+func (s *Server) PID() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.cmd == nil {
+		return 0
+	}
+	return s.cmd.Process.Pid
+}
 
 // start runs the process and waits until it answers.
 func (s *Server) start(ctx context.Context) error {
 	cmd := s.program.command(s)
 	cmd.Dir = s.dir
 	cmd.Stdout, cmd.Stderr = s.log, s.log
-	dieWithParent(cmd)
-	started, exited := startLocked(cmd)
+	child.DieWithParent(cmd)
+	started, exited := child.Start(cmd)
 	if err := <-started; err != nil {
 		return fmt.Errorf("start %s: %w", s.program.title(), err)
 	}

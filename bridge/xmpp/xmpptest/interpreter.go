@@ -12,6 +12,8 @@ import (
 	"os/exec"
 	"sync"
 	"syscall"
+
+	"papillon/bridge/child"
 )
 
 //go:embed peer.py
@@ -25,7 +27,7 @@ const peerInstallLine = "apt-get install python3-slixmpp"
 
 // interpreter is a process that runs peer.py for one or more peers.
 type interpreter struct {
-	log   *tail
+	log   *child.Tail
 	stdin io.WriteCloser
 	ended chan struct{} // closed when the process has ended and all is read
 
@@ -58,11 +60,12 @@ func startInterpreter(ctx context.Context) (*interpreter, error) {
 		return nil, fmt.Errorf("start a client: %w: install it: %s", err, peerInstallLine)
 	}
 	in := &interpreter{
-		log: &tail{to: io.Discard}, ended: make(chan struct{}),
+		log: child.NewTail(io.Discard), ended: make(chan struct{}),
 		peers: make(map[int]*Peer), calls: make(map[int]chan reply),
 	}
 	cmd := exec.Command(python, "-I", "-B", "-c", peerScript)
-	cmd.Dir, cmd.Stderr, cmd.SysProcAttr = "/", in.log, childAttributes()
+	cmd.Dir, cmd.Stderr = "/", in.log
+	prepare(cmd)
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		return nil, fmt.Errorf("start a client: %w", err)
@@ -73,7 +76,7 @@ func startInterpreter(ctx context.Context) (*interpreter, error) {
 		return nil, fmt.Errorf("start a client: %w", err)
 	}
 	cmd.Stdout = write
-	started, exited := startLocked(cmd)
+	started, exited := child.Start(cmd)
 	err = <-started
 	_ = write.Close()
 	if err != nil {
@@ -89,7 +92,7 @@ func startInterpreter(ctx context.Context) (*interpreter, error) {
 		}
 		return in, nil
 	case <-in.ended:
-		return nil, fmt.Errorf("start a client: it ended at once; it says: %s", in.log.text())
+		return nil, fmt.Errorf("start a client: it ended at once; it says: %s", in.log.String())
 	case <-ctx.Done():
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 		return nil, fmt.Errorf("start a client: %w", ctx.Err())
@@ -157,7 +160,7 @@ func (in *interpreter) call(ctx context.Context, do string, args map[string]any)
 	_, err = in.stdin.Write(append(line, '\n'))
 	in.writing.Unlock()
 	if err != nil {
-		return "", fmt.Errorf("tell the client: %w; it says: %s", err, in.log.text())
+		return "", fmt.Errorf("tell the client: %w; it says: %s", err, in.log.String())
 	}
 	select {
 	case r := <-answer:
@@ -173,7 +176,7 @@ func (in *interpreter) call(ctx context.Context, do string, args map[string]any)
 		}
 		return *r.OK, nil
 	case <-in.ended:
-		return "", fmt.Errorf("the client has ended; it says: %s", in.log.text())
+		return "", fmt.Errorf("the client has ended; it says: %s", in.log.String())
 	case <-ctx.Done():
 		in.mu.Lock()
 		delete(in.calls, re)

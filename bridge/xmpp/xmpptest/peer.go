@@ -129,7 +129,7 @@ func (p *Peer) Wait(ctx context.Context, what string, match func(*Event) bool) (
 		select {
 		case <-news:
 		case <-p.in.ended:
-			return nil, fmt.Errorf("%s waits for %s: the client has ended; it says: %s", p.JID, what, p.in.log.text())
+			return nil, fmt.Errorf("%s waits for %s: the client has ended; it says: %s", p.JID, what, p.in.log.String())
 		case <-ctx.Done():
 			return nil, fmt.Errorf("%s waits for %s: %w; what came is%s", p.JID, what, ctx.Err(), summary(left))
 		}

@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"strings"
 	"text/template"
+
+	"papillon/bridge/child"
 )
 
 // prosody runs Prosody 0.12.
@@ -196,8 +198,9 @@ func (prosody) remove(ctx context.Context, s *Server, name string) error {
 		return fmt.Errorf("%w: install it: %s", err, installLine)
 	}
 	cmd := exec.CommandContext(ctx, path, "--config", filepath.Join(s.dir, prosodyConfig), "shell", "user", "delete", s.JID(name))
-	cmd.Dir, cmd.Env, cmd.SysProcAttr = s.dir, append(os.Environ(), "HOME="+s.dir), childAttributes()
-	out, err := runLocked(cmd)
+	cmd.Dir, cmd.Env = s.dir, append(os.Environ(), "HOME="+s.dir)
+	prepare(cmd)
+	out, err := child.Output(cmd)
 	if err != nil {
 		return fmt.Errorf("prosodyctl: %w: %s", err, out)
 	}

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"papillon/bridge/child"
 )
 
 // Kind is a server program.
@@ -221,10 +223,10 @@ func (s *Server) start(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("start %s: %w", s.Kind, err)
 	}
-	log := &tail{to: s.options.Log}
+	log := child.NewTail(s.options.Log)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = s.dir, log, log
-	cmd.SysProcAttr = childAttributes()
-	started, exited := startLocked(cmd)
+	prepare(cmd)
+	started, exited := child.Start(cmd)
 	if err := <-started; err != nil {
 		return fmt.Errorf("start %s in %s, which it must be able to enter: %w", s.Kind, s.dir, err)
 	}
@@ -233,7 +235,7 @@ func (s *Server) start(ctx context.Context) error {
 	s.mu.Unlock()
 	if err := s.awaitReady(ctx, exited); err != nil {
 		_ = s.halt(syscall.SIGKILL)
-		return fmt.Errorf("start %s: %w; its log ends with: %s", s.Kind, err, log.text())
+		return fmt.Errorf("start %s: %w; its log ends with: %s", s.Kind, err, log)
 	}
 	return nil
 }
