@@ -92,23 +92,35 @@ func (t *turn) absorbRoom(ctx context.Context, room id.RoomID, joined *mautrix.S
 	if !joined.Summary.IsZero() || t.changed.entered[room] {
 		t.changed.rooms[room] = true
 	}
+	var states []*event.Event
 	for _, events := range [][]*event.Event{joined.State.Events, joined.Timeline.Events} {
 		for _, evt := range events {
 			evt.RoomID = room
 			if evt.StateKey == nil {
 				t.parse(evt, event.MessageEventType)
-				continue
+			} else if t.parse(evt, event.StateEventType) {
+				states = append(states, evt)
 			}
-			if !t.parse(evt, event.StateEventType) {
-				continue
-			}
-			t.changed.rooms[room] = true
+		}
+	}
+	if len(states) == 0 {
+		return nil
+	}
+	t.changed.rooms[room] = true
+	return t.absorbStates(ctx, states)
+}
+
+// absorbStates takes in the state events of a room, in one transaction: a first sync
+// brings hundreds, and a commit for each would keep all others from the database.
+func (t *turn) absorbStates(ctx context.Context, events []*event.Event) error {
+	return t.network.options.StateDB.DoTxn(ctx, nil, func(ctx context.Context) error {
+		for _, evt := range events {
 			if err := t.absorbState(ctx, evt); err != nil {
 				return err
 			}
 		}
-	}
-	return nil
+		return nil
+	})
 }
 
 // absorbState takes in a state event.

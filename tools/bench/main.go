@@ -8,6 +8,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -116,10 +117,10 @@ func run(ctx context.Context, o options) error {
 	var all []row
 	for _, s := range parts {
 		rows, err := s.run(ctx, o)
-		if err != nil {
-			return fmt.Errorf("%s: %w", s.name, err)
-		}
 		all = append(all, rows...)
+		if err != nil {
+			return errors.Join(fmt.Errorf("%s: %w", s.name, err), printTable(all))
+		}
 		for _, r := range rows {
 			fmt.Fprintf(os.Stderr, "# %s %s: %d, cpu %v, p50 %v, p99 %v %s\n", r.work, r.server, r.count, r.each(), r.taken.quantile(0.5), r.taken.quantile(0.99), r.note)
 		}

@@ -29,8 +29,10 @@ const (
 	// that matrixCircle of them share.
 	matrixRooms  = 20
 	matrixCircle = 10
-	// matrixRate is how many messages go through in a second.
-	matrixRate = 20
+	// matrixRate is how many messages are to go through in a second. Dendrite with
+	// SQLite may not carry so many on a small machine, whoever its clients are: at
+	// matrixSlow the delay is that of the messages, not of its queue.
+	matrixRate, matrixSlow = 20, 4
 )
 
 // plainFilter is what ordinary clients ask for.
@@ -308,13 +310,8 @@ func benchMatrix(ctx context.Context, o options) (rows []row, err error) {
 	if err := l.sync(ordinary, l.own); err != nil {
 		return nil, err
 	}
-	for _, part := range []struct {
-		work string
-		f    send
-	}{{"in, ordinary client", l.inward}, {"out, ordinary client", l.plainly}} {
-		if rows, err = l.measure(ctx, o, rows, part.work, part.f); err != nil {
-			return rows, err
-		}
+	if rows, err = l.measure(ctx, o, rows, "ordinary client", l.inward, l.plainly); err != nil {
+		return rows, err
 	}
 	ended()
 	idle, err := l.idle(ctx, o)
@@ -325,30 +322,40 @@ func benchMatrix(ctx context.Context, o options) (rows []row, err error) {
 	if err := l.talk(ctx); err != nil {
 		return rows, err
 	}
-	for _, part := range []struct {
-		work string
-		f    send
-	}{{"in, Papillon", l.inward}, {"out, Papillon", l.outward}} {
-		if rows, err = l.measure(ctx, o, rows, part.work, part.f); err != nil {
-			return rows, err
+	return l.measure(ctx, o, rows, "Papillon", l.inward, l.outward)
+}
+
+// measure sends both ways, slowly and at the rate that is wanted, and adds a row for
+// each.
+func (l *ownAccounts) measure(ctx context.Context, o options, rows []row, who string, in, out send) (_ []row, err error) {
+	for _, rate := range [...]int{matrixSlow, matrixRate} {
+		for _, way := range [...]struct {
+			name string
+			f    send
+		}{{"in", in}, {"out", out}} {
+			work := fmt.Sprintf("%s, %s, %d/s", way.name, who, rate)
+			if rows, err = l.pace(ctx, o, rows, work, rate, way.f); err != nil {
+				return rows, err
+			}
 		}
 	}
 	return rows, nil
 }
 
-// measure sends at the rate that is wanted, and adds a row.
-func (l *ownAccounts) measure(ctx context.Context, o options, rows []row, work string, f send) ([]row, error) {
-	n := 1200
+// pace sends for a minute at some rate, and adds a row.
+func (l *ownAccounts) pace(ctx context.Context, o options, rows []row, work string, rate int, f send) ([]row, error) {
+	n := 60 * rate
 	if o.quick {
-		n /= 10
+		n /= 4
 	}
 	moved := l.meter.down.Load() + l.meter.up.Load()
-	r, err := l.run(ctx, work, n, matrixRate, f)
+	r, err := l.run(ctx, work, n, float64(rate), f)
 	if err != nil {
 		return rows, fmt.Errorf("%s: %w", work, err)
 	}
 	r.work = "Matrix: " + work
 	r.note += fmt.Sprintf(", traffic each %.1f KiB", float64(l.meter.down.Load()+l.meter.up.Load()-moved)/1024/float64(n))
+	fmt.Fprintf(os.Stderr, "# %s: p50 %v, %s\n", r.work, short(r.taken.quantile(0.5)), r.note)
 	return append(rows, r), nil
 }
 
