@@ -16,11 +16,13 @@ func TestLastWords(t *testing.T) {
 		must(t, a.add(msnp.Forward, "bob@fake.test"))
 		chat, err := a.chat("bob@fake.test")
 		must(t, err)
+		conversation := chat.conversation
+		chat.conversation = nil // it leaves when all is read, not when it is hung up
 		a.session.Close()
 		ctx, gone := context.WithCancel(t.Context())
 		gone()
-		chat.conversation.Send(ctx, body.NewText("good night", body.DefaultFormat()).Append(nil), nil)
-		chat.conversation.Leave()
+		conversation.Send(ctx, body.NewText("good night", body.DefaultFormat()).Append(nil), nil)
+		conversation.Leave()
 		w.sent("good night")
 	})
 }
