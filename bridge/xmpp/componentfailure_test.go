@@ -118,6 +118,7 @@ func componentBurst(t *testing.T, h *house, a *componentAccount, in *inbox, bob 
 	ctx := longContext(t, 150*time.Second)
 	bob.Forget()
 	in.drain()
+	must(t, h.s.Settle(ctx))
 	out, outgoing := newBurstOut(), make(chan error, 1)
 	go func() { outgoing <- out.send(ctx, a.Send, bob.Bare()) }()
 	for i := range burst {

@@ -34,6 +34,7 @@ func loginKilled(t *testing.T, s *xmpptest.Server) {
 	bob := peer(t, s, "bob", nil)
 	a, in := h.open()
 	h.signIn(a)
+	must(t, s.Settle(ctx))
 	out, sent := newBurstOut(), make(chan error, 1)
 	go func() { sent <- out.send(ctx, a.Send, bob.Bare()) }()
 	killed := false

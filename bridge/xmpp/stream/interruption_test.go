@@ -297,6 +297,7 @@ func TestServerIsKilled(t *testing.T) {
 			component.Start()
 			t.Cleanup(func() { closeConn(t, component) })
 			receive(t, heard.up)
+			must(t, s.Settle(bounded(t)))
 			ends := []*end{
 				{conn: component, from: msn, to: jid, prefix: "c", heard: atBob},
 				{conn: bob, to: msn, prefix: "b", heard: atComponent},

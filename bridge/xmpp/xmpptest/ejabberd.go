@@ -3,15 +3,19 @@ package xmpptest
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"text/template"
+	"time"
 )
 
 // ejabberd runs ejabberd 23.01, by Erlang itself: Debian's ejabberdctl insists on
@@ -127,6 +131,48 @@ func (e ejabberd) setPassword(ctx context.Context, s *Server, name, password str
 // remove implements program.
 func (e ejabberd) remove(ctx context.Context, s *Server, name string) error {
 	return e.call(ctx, s, "unregister", map[string]string{"user": name, "host": s.Domain})
+}
+
+// settle implements program. Its database, Mnesia, appends to one log, which is
+// on disk up to a mark when the mark is.
+func (e ejabberd) settle(ctx context.Context, s *Server) error {
+	mark := strings.ToLower("mark-" + rand.Text())
+	if err := e.register(ctx, s, mark, mark); err != nil {
+		return err
+	}
+	files := os.DirFS(filepath.Join(s.dir, "spool"))
+	for {
+		written, err := holds(files, mark)
+		if written || err != nil {
+			return errors.Join(err, e.remove(ctx, s, mark))
+		}
+		select {
+		case <-time.After(pollInterval):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// holds says whether the text stands in one of the files.
+func holds(files fs.FS, text string) (bool, error) {
+	entries, err := fs.ReadDir(files, ".")
+	if err != nil {
+		return false, err
+	}
+	for _, entry := range entries {
+		if entry.IsDir() {
+			continue
+		}
+		content, err := fs.ReadFile(files, entry.Name())
+		if err != nil && !errors.Is(err, fs.ErrNotExist) { // the log is moved now and then
+			return false, err
+		}
+		if bytes.Contains(content, []byte(text)) {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // call makes an administration command (mod_http_api).

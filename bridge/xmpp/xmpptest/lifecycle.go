@@ -20,8 +20,18 @@ func (s *Server) Restart(ctx context.Context) error {
 func (s *Server) Halt() error { return s.halt(syscall.SIGTERM) }
 
 // Kill ends the server at once, as a power cut would, and keeps its data for
-// [Server.Resume].
+// [Server.Resume]: what stood on disk, see [Server.Settle].
 func (s *Server) Kill() error { return s.halt(syscall.SIGKILL) }
+
+// Settle waits until everything that the server was told stands on disk, so that
+// [Server.Kill] cannot take it. ejabberd writes every two seconds: an account
+// that it has just made is gone after a kill.
+func (s *Server) Settle(ctx context.Context) error {
+	if err := s.program.settle(ctx, s); err != nil {
+		return fmt.Errorf("wait until %s has written everything: %w", s.Kind, err)
+	}
+	return nil
+}
 
 // Resume starts a server again that was halted or killed. A server that runs
 // is left alone.

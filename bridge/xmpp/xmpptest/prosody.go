@@ -143,6 +143,9 @@ func (p prosody) setPassword(_ context.Context, s *Server, name, password string
 	return p.writeAccount(s, name, password)
 }
 
+// settle implements program: Prosody answers when it has written.
+func (prosody) settle(context.Context, *Server) error { return nil }
+
 // file is where the internal store keeps what it has about a user under a key.
 func (prosody) file(s *Server, key, name string) string {
 	return filepath.Join(s.dir, "data", storeName(s.Domain), key, storeName(name)+".dat")

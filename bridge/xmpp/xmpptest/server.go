@@ -106,6 +106,8 @@ type program interface {
 	setPassword(ctx context.Context, s *Server, name, password string) error
 	remove(ctx context.Context, s *Server, name string) error
 	seedRoster(ctx context.Context, s *Server, name string, contacts []Contact) error
+	// settle waits until what the server has been told stands on disk.
+	settle(ctx context.Context, s *Server) error
 }
 
 // programs has what is particular to each kind, and its default domain.

@@ -198,7 +198,7 @@ func TestServerLivesDiesAndLeavesNothing(t *testing.T) {
 		}{
 			{"restart", func() error { return s.Restart(ctx) }},
 			{"halt", s.Halt},
-			{"kill", s.Kill},
+			{"kill", func() error { return errors.Join(s.Settle(ctx), s.Kill()) }},
 			{"kill while frozen", func() error { return errors.Join(s.Freeze(), s.Kill()) }},
 		} {
 			for _, p := range []*Peer{bob, carol} {
