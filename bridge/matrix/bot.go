@@ -245,9 +245,9 @@ func (b *bot) answer(ctx context.Context, person bridge.RemoteID, words string) 
 // aloneWith says whether nobody but somebody and the bot is in a room or invited to it.
 // The homeserver is asked every time: secrets depend on it.
 func (b *bot) aloneWith(ctx context.Context, room id.RoomID, person id.UserID) (bool, error) {
-	var resp *mautrix.RespMembers
+	var members []*event.Event
 	err := b.network.call(ctx, func(ctx context.Context) (err error) {
-		resp, err = b.client.Members(ctx, room, mautrix.ReqMembers{NotMembership: event.MembershipLeave})
+		members, err = askMembers(ctx, b.client, room)
 		return err
 	})
 	if err != nil && final(err) {
@@ -257,7 +257,7 @@ func (b *bot) aloneWith(ctx context.Context, room id.RoomID, person id.UserID) (
 		return false, fmt.Errorf("list who is with the bot: %w", err)
 	}
 	there := 0
-	for _, evt := range resp.Chunk {
+	for _, evt := range members {
 		content, ok := evt.Content.Parsed.(*event.MemberEventContent)
 		if !ok {
 			return false, nil

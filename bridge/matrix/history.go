@@ -53,8 +53,7 @@ func (a *account) lastMessages(ctx context.Context, room id.RoomID, n int) (even
 	for looked := 0; len(events) < n && looked < historyMost; {
 		var resp *mautrix.RespMessages
 		err := a.network.call(ctx, func(ctx context.Context) (err error) {
-			resp, err = a.client.Messages(ctx, room, from, "", mautrix.DirectionBackward,
-				&mautrix.FilterPart{LazyLoadMembers: true}, min(historyPage, max(2*n, 10)))
+			resp, err = askMessages(ctx, a.client, room, from, min(historyPage, max(2*n, 10)))
 			return err
 		})
 		if err != nil && final(err) {

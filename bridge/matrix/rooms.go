@@ -155,12 +155,16 @@ func (a *account) ensureMembers(ctx context.Context, room id.RoomID) error {
 	if fetched {
 		return nil
 	}
-	err = a.network.call(ctx, func(ctx context.Context) error {
-		_, err := a.client.Members(ctx, room)
+	var members []*event.Event
+	err = a.network.call(ctx, func(ctx context.Context) (err error) {
+		members, err = askMembers(ctx, a.client, room)
 		return err
 	})
 	switch {
 	case err == nil:
+		if err := a.network.state.ReplaceCachedMembers(ctx, room, members); err != nil {
+			return fmt.Errorf("store the members of %s: %w", room, err)
+		}
 		return nil
 	case forbidden(err) || notThere(err):
 		// The account is not in it any more.

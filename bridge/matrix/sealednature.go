@@ -43,14 +43,14 @@ func (g ghost) fetchKeys(ctx context.Context) error {
 	request := mautrix.ReqSync{Since: since, FilterID: keysFilter, SetPresence: g.silentWord()}
 	var resp *mautrix.RespSync
 	err = g.network.call(ctx, func(ctx context.Context) (err error) {
-		resp, err = client.FullSyncRequest(ctx, request)
+		resp, err = askSync(ctx, client, request)
 		return err
 	})
 	if status, _ := response(err); status == http.StatusBadRequest && request.SetPresence == presenceNone {
 		g.network.strict.Store(true)
 		request.SetPresence = g.silentWord()
 		err = g.network.call(ctx, func(ctx context.Context) (err error) {
-			resp, err = client.FullSyncRequest(ctx, request)
+			resp, err = askSync(ctx, client, request)
 			return err
 		})
 	}

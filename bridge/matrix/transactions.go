@@ -149,9 +149,10 @@ func parseEvent(data json.RawMessage) (*event.Event, error) {
 	if evt.StateKey != nil {
 		evt.Type.Class = event.StateEventType
 	}
-	if err := evt.Content.ParseRaw(evt.Type); err != nil {
+	if err := readContent(&evt); err != nil {
 		evt.Content.Parsed = nil
 	}
+	dropNil(&evt.Unsigned.InviteRoomState)
 	return &evt, nil
 }
 
