@@ -9,6 +9,7 @@ import (
 
 	"maunium.net/go/mautrix"
 	"maunium.net/go/mautrix/event"
+	"maunium.net/go/mautrix/id"
 
 	"papillon/bridge"
 )
@@ -97,4 +98,24 @@ func TestMemberWithStrangeName(t *testing.T) {
 	if m := evt.Content.AsMember().Membership; m != event.MembershipJoin {
 		t.Errorf("membership %q", m)
 	}
+}
+
+// Anybody may send to anybody's devices, and homeservers do not look at what.
+func TestPersonReadsOnBehindWhatItsDeviceWasSent(t *testing.T) {
+	eachKind(t, func(t *testing.T, kind string) {
+		g := shared.gateway(t)
+		alice, bob, eve := g.link(kind, "alice"), shared.person(t, "bob"), shared.person(t, "eve")
+		room := alice.chatting(bob)
+		alice.signIn(bridge.Available)
+		huge := json.RawMessage(`{"x":1e400}`)
+		_, err := eve.MakeRequest(patient(t), http.MethodPut, eve.BuildClientURL("v3", "sendToDevice", "m.strange", "1"),
+			map[string]any{"messages": map[id.UserID]any{alice.user.user: map[string]any{"*": huge}}}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := bob.Say(patient(t), room, "are you there?"); err != nil {
+			t.Fatal(err)
+		}
+		alice.awaitText("are you there?")
+	})
 }

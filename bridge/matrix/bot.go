@@ -275,13 +275,8 @@ func (b *bot) aloneWith(ctx context.Context, room id.RoomID, person id.UserID) (
 
 // encrypts says whether a room is encrypted.
 func (b *bot) encrypts(ctx context.Context, room id.RoomID) (bool, error) {
-	err := b.network.call(ctx, func(ctx context.Context) error {
-		return b.client.StateEvent(ctx, room, event.StateEncryption, "", &event.EncryptionEventContent{})
-	})
-	if err != nil && !notThere(err) {
-		return false, fmt.Errorf("ask whether %s is encrypted: %w", room, err)
-	}
-	return err == nil, nil
+	content, err := b.network.askEncryption(ctx, b.client, room)
+	return content != nil, err
 }
 
 const (

@@ -132,8 +132,8 @@ func (t *turn) absorbState(ctx context.Context, evt *event.Event) error {
 			return fmt.Errorf("store the membership of %s: %w", evt.GetStateKey(), err)
 		}
 	case *event.EncryptionEventContent:
-		if err := t.network.state.SetEncryptionEvent(ctx, evt.RoomID, content); err != nil {
-			return fmt.Errorf("store the encryption of %s: %w", evt.RoomID, err)
+		if evt.GetStateKey() == "" {
+			return t.network.keepEncryption(ctx, evt.RoomID, content)
 		}
 	}
 	return nil

@@ -184,6 +184,8 @@ func (t *turn) once(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	t.session.reading.Store(true)
+	defer t.session.reading.Store(false)
 	if device := t.sealing.current(); device != nil {
 		if err := device.Synced(ctx, resp, t.at.Since); err != nil {
 			return err

@@ -31,6 +31,8 @@ func (n *Network) dispatch(ctx context.Context, evt *event.Event) error {
 	switch {
 	case evt.Type == event.StateMember:
 		return n.member(ctx, evt)
+	case evt.StateKey != nil && *evt.StateKey != "":
+		return nil // of what is read here there is one in a room
 	case evt.Type == event.StateRoomName, evt.Type == event.StateCanonicalAlias:
 		return n.roomRenamed(ctx, evt.RoomID)
 	case evt.Type == event.StateEncryption:

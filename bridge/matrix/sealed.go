@@ -2,8 +2,10 @@ package matrix
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"sync"
 	"time"
 
@@ -187,23 +189,49 @@ func (a *account) encrypts(ctx context.Context, room id.RoomID) (bool, error) {
 	if known || plain && a.nature.told() {
 		return known, nil
 	}
-	var content event.EncryptionEventContent
-	err = a.network.call(ctx, func(ctx context.Context) error {
-		return a.client.StateEvent(ctx, room, event.StateEncryption, "", &content)
-	})
+	content, err := a.network.askEncryption(ctx, a.client, room)
 	switch {
-	case err == nil:
-		if err := a.network.state.SetEncryptionEvent(ctx, room, &content); err != nil {
-			return false, fmt.Errorf("store the encryption of %s: %w", room, err)
-		}
-		return true, nil
-	case notThere(err):
+	case err != nil:
+		return false, err
+	case content == nil:
 		s.mu.Lock()
 		s.plain[room] = time.Now()
 		s.mu.Unlock()
 		return false, nil
 	}
-	return false, fmt.Errorf("ask whether %s is encrypted: %w", room, err)
+	return true, a.network.keepEncryption(ctx, room, content)
+}
+
+// askEncryption asks how a room is encrypted; nil for one that is not. What the room
+// says of it may be anything; that it says something counts.
+func (n *Network) askEncryption(ctx context.Context, client *mautrix.Client, room id.RoomID) (*event.EncryptionEventContent, error) {
+	var raw []byte
+	err := n.call(ctx, func(ctx context.Context) (err error) {
+		raw, err = client.MakeRequest(ctx, http.MethodGet, client.BuildClientURL("v3", "rooms", room, "state", event.StateEncryption.Type, ""), nil, nil)
+		return err
+	})
+	switch {
+	case notThere(err):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("ask whether %s is encrypted: %w", room, err)
+	}
+	content := &event.EncryptionEventContent{}
+	if json.Unmarshal(raw, content) != nil {
+		content = &event.EncryptionEventContent{}
+	}
+	return content, nil
+}
+
+// keepEncryption stores that a room is encrypted, which is for ever: whatever the room
+// may say later, by mistake or so that people write in the clear, it is not plain again.
+func (n *Network) keepEncryption(ctx context.Context, room id.RoomID, content *event.EncryptionEventContent) error {
+	kept := *content
+	kept.Algorithm = id.AlgorithmMegolmV1
+	if err := n.state.SetEncryptionEvent(ctx, room, &kept); err != nil {
+		return fmt.Errorf("store the encryption of %s: %w", room, err)
+	}
+	return nil
 }
 
 // seal makes of a message's content what is sent to a room: itself, or what only its

@@ -111,10 +111,10 @@ func (n *Network) encryptedEvent(ctx context.Context, evt *event.Event) error {
 func (n *Network) encryptionBegins(ctx context.Context, evt *event.Event) error {
 	content, ok := evt.Content.Parsed.(*event.EncryptionEventContent)
 	if !ok {
-		content = &event.EncryptionEventContent{Algorithm: id.AlgorithmMegolmV1} // whatever it says, it is not plain
+		content = &event.EncryptionEventContent{} // whatever it says, it is not plain
 	}
-	if err := n.state.SetEncryptionEvent(ctx, evt.RoomID, content); err != nil {
-		return fmt.Errorf("store the encryption of %s: %w", evt.RoomID, err)
+	if err := n.keepEncryption(ctx, evt.RoomID, content); err != nil {
+		return err
 	}
 	accounts, err := n.accountsIn(ctx, evt.RoomID)
 	if err != nil {

@@ -98,7 +98,9 @@ func (n *Network) take(ctx context.Context, txn *transaction) error {
 		return ctx.Err()
 	}
 	n.ephemeral(ctx, append(txn.Ephemeral, txn.UnstableEphemeral...))
-	return n.roomEvents(ctx, txn.Events)
+	err := n.roomEvents(ctx, txn.Events)
+	n.behind.Store(err != nil)
+	return err
 }
 
 // roomEvents handles the events of each room in their order, and several rooms

@@ -20,6 +20,7 @@ type session struct {
 	ask     chan struct{} // pokes the watch: somebody new is followed
 	again   chan struct{} // pokes the sync: the presence it says has changed
 	syncing atomic.Bool   // the last poll went well
+	reading atomic.Bool   // what a poll brought is being dealt with
 }
 
 // startSession starts a session, or tells the running one that the presence has
