@@ -165,16 +165,27 @@ func (b *bot) member(ctx context.Context, evt *event.Event) error {
 	if err := b.ensureReady(ctx); err != nil {
 		return err
 	}
+	return b.network.joinSoon(ctx, joinKey{b.user, evt.RoomID}, func(ctx context.Context) error {
+		return b.answerInvite(ctx, evt.RoomID, content.IsDirect)
+	}, func(f func(context.Context)) bool {
+		go f(b.network.life)
+		return true
+	})
+}
+
+// answerInvite takes an invite or declines it. One that does not hold any more is
+// answered.
+func (b *bot) answerInvite(ctx context.Context, room id.RoomID, take bool) error {
 	err := b.network.callFor(ctx, joinTimeout, func(ctx context.Context) (err error) {
-		if content.IsDirect {
-			_, err = b.client.JoinRoomByID(ctx, evt.RoomID)
+		if take {
+			_, err = b.client.JoinRoomByID(ctx, room)
 		} else {
-			_, err = b.client.LeaveRoom(ctx, evt.RoomID)
+			_, err = b.client.LeaveRoom(ctx, room)
 		}
 		return err
 	})
 	if err != nil && !final(err) {
-		return fmt.Errorf("answer the bot's invite to %s: %w", evt.RoomID, err)
+		return fmt.Errorf("answer the bot's invite to %s: %w", room, err)
 	}
 	return nil
 }

@@ -57,7 +57,15 @@ func (a *account) invited(ctx context.Context, evt *event.Event) error {
 	case err != nil:
 		return fmt.Errorf("receive for %s: %w", a.owner, err)
 	}
-	return a.accept(ctx, evt.RoomID, pending)
+	return a.network.joinSoon(ctx, joinKey{a.user, evt.RoomID}, func(ctx context.Context) error {
+		a.mu.Lock()
+		_, holds := a.invites[evt.RoomID]
+		a.mu.Unlock()
+		if !holds {
+			return nil // it was answered meanwhile
+		}
+		return a.accept(ctx, evt.RoomID, pending)
+	}, a.spawn)
 }
 
 // roomRequest words an invite to a room.

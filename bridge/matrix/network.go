@@ -122,6 +122,7 @@ type Network struct {
 	seen    *seenRing
 	origins origins       // of all ghosts
 	intake  chan struct{} // held by the one transaction that is handled
+	joins   joins
 	behind  atomic.Bool   // the last transaction will be offered again
 	asking  chan struct{} // bounds what all accounts ask by themselves
 	busy    atomic.Bool   // the homeserver knows the presence "busy"
