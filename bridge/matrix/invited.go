@@ -114,7 +114,11 @@ func (a *account) shownRoom(ctx context.Context, evt *event.Event) (*facts, erro
 	if err := a.ensureReady(ctx); err != nil {
 		return nil, err
 	}
-	return a.outline(ctx, evt.RoomID)
+	seen, err := a.outline(ctx, evt.RoomID)
+	if err != nil && ctx.Err() == nil && !a.nature.down() && elsewhere(err) {
+		return f, nil // another homeserver may take for ever to tell
+	}
+	return seen, err
 }
 
 // inviterName finds the inviter's name in what an invite shows of the room.

@@ -161,6 +161,8 @@ func (a *account) ensureMembers(ctx context.Context, room id.RoomID) error {
 		return err
 	})
 	switch {
+	case err == nil && len(members) == 0: // the account itself would be among them
+		return nil
 	case err == nil:
 		if err := a.network.state.ReplaceCachedMembers(ctx, room, members); err != nil {
 			return fmt.Errorf("store the members of %s: %w", room, err)
