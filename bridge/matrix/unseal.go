@@ -161,6 +161,9 @@ func (a *account) recallSealed(ctx context.Context) error {
 			continue
 		}
 		s.waiting[sealed.Event.ID] = sealed
+		if sealed.Told && s.device != nil {
+			s.device.Expect(sealed.Event)
+		}
 	}
 	if len(s.waiting) > 0 {
 		a.watchLocked()

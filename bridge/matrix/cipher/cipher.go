@@ -76,7 +76,7 @@ func Open(ctx context.Context, o Options) (*Device, error) {
 	if o.Client.UserID == "" || o.Client.DeviceID == "" {
 		return nil, errors.New("open the keys: the client is not logged in as a device")
 	}
-	store := &watchedStore{SQLCryptoStore: newStore(o.DB, o.Client.UserID, o.Client.DeviceID, o.PickleKey)}
+	store := &watchedStore{SQLCryptoStore: newStore(o.DB, o.Client.UserID, o.Client.DeviceID, o.PickleKey), own: o.Client.UserID}
 	log := o.Log.Level(max(o.Log.GetLevel(), zerolog.WarnLevel))
 	d := &Device{machine: crypto.NewOlmMachine(o.Client, &log, store, o.State), store: store}
 	d.machine.SessionReceived = func(_ context.Context, _ id.RoomID, session id.SessionID, _ uint32) { o.Arrived(session) }
@@ -195,8 +195,17 @@ func (d *Device) Ask(ctx context.Context, evt *event.Event) error {
 	} else if err != nil {
 		d.machine.Log.Warn().Err(err).Msg("The backup of keys cannot be read")
 	}
+	d.Expect(evt)
 	return wrap("ask for a key", d.machine.SendRoomKeyRequest(ctx, evt.RoomID, content.SenderKey, content.SessionID, "",
 		map[id.UserID][]id.DeviceID{evt.Sender: {"*"}, d.machine.Client.UserID: {"*"}}))
+}
+
+// Expect has the answer be taken when the sender of a message gives its key: [Device.Ask]
+// was called for it before, perhaps before a restart.
+func (d *Device) Expect(evt *event.Event) {
+	if content, ok := evt.Content.Parsed.(*event.EncryptedEventContent); ok {
+		d.store.expect(content.SessionID, evt.Sender)
+	}
 }
 
 // Renew has the next message to a room use a new key, sent to whoever is there then.
