@@ -155,6 +155,7 @@ func (n *Network) enter(a *account) (before *account, err error) {
 // gateway that ends its users' presence sets it offline first.
 func (a *account) Close() error {
 	n := a.network
+	n.closings.Add(1) // before its events find nobody
 	n.mu.Lock()
 	if n.accounts[a.user] == a {
 		delete(n.accounts, a.user)

@@ -110,22 +110,23 @@ const (
 // Network is Matrix as the gateway sees it. Make one with [New]. All methods
 // are safe from any goroutine.
 type Network struct {
-	options Options
-	log     zerolog.Logger
-	ghosts  ghosts
-	base    *url.URL
-	http    *http.Client
-	state   *sqlstatestore.SQLStateStore
-	reach   *reach
-	bot     *bot
-	rooms   keyed[id.RoomID] // one event of a room at a time
-	seen    *seenRing
-	origins origins       // of all ghosts
-	intake  chan struct{} // held by the one transaction that is handled
-	joins   joins
-	behind  atomic.Bool   // the last transaction will be offered again
-	asking  chan struct{} // bounds what all accounts ask by themselves
-	busy    atomic.Bool   // the homeserver knows the presence "busy"
+	options  Options
+	log      zerolog.Logger
+	ghosts   ghosts
+	base     *url.URL
+	http     *http.Client
+	state    *sqlstatestore.SQLStateStore
+	reach    *reach
+	bot      *bot
+	rooms    keyed[id.RoomID] // one event of a room at a time
+	seen     *seenRing
+	origins  origins       // of all ghosts
+	intake   chan struct{} // held by the one transaction that is handled
+	joins    joins
+	closings atomic.Int64  // how often an account was closed
+	behind   atomic.Bool   // the last transaction will be offered again
+	asking   chan struct{} // bounds what all accounts ask by themselves
+	busy     atomic.Bool   // the homeserver knows the presence "busy"
 
 	// life ends all background work, of accounts too.
 	life context.Context

@@ -18,12 +18,20 @@ func (n *Network) handle(ctx context.Context, evt *event.Event) error {
 	if n.seen.has(evt.ID) {
 		return nil
 	}
+	closings := n.closings.Load()
 	err := n.dispatch(ctx, evt)
+	if err == nil && n.closings.Load() != closings {
+		err = errClosed
+	}
 	if err == nil {
 		n.seen.add(evt.ID)
 	}
 	return err
 }
+
+// errClosed says that an account was closed while events came: what was for it looks
+// like nobody's, and is to be offered again, to whoever has the account open next.
+var errClosed = errors.New("an account was closed meanwhile")
 
 // dispatch sorts by what matters first: memberships change what is known of a
 // room, whoever sent them; everything else that our own ghosts did is an echo.

@@ -120,6 +120,7 @@ func (n *Network) roomEvents(ctx context.Context, raw []json.RawMessage) error {
 		}
 		rooms[evt.RoomID] = append(rooms[evt.RoomID], evt)
 	}
+	closings := n.closings.Load()
 	var group errgroup.Group // not with the context: all rooms get their turn
 	group.SetLimit(roomsAtOnce)
 	for _, room := range order {
@@ -127,6 +128,9 @@ func (n *Network) roomEvents(ctx context.Context, raw []json.RawMessage) error {
 			unlock := n.rooms.lock(room)
 			defer unlock()
 			for _, evt := range rooms[room] {
+				if n.closings.Load() != closings {
+					return errClosed
+				}
 				if err := n.handle(ctx, evt); err != nil {
 					return err
 				}
