@@ -161,7 +161,7 @@ func New(ctx context.Context, options Options) (*Network, error) {
 		return nil, fmt.Errorf("prepare the tables of Matrix: %w", err)
 	}
 	n := &Network{
-		options: options, log: log, base: base, http: options.HTTPClient, state: state,
+		options: options, log: log, base: base, http: soundClient(options.HTTPClient), state: state,
 		ghosts:   ghosts{prefix: options.GhostPrefix, domain: options.Domain, home: options.AccountDomain},
 		seen:     newSeenRing(seenEvents),
 		origins:  newOrigins(ghostOrigins),
