@@ -7,6 +7,10 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
+
+	"maunium.net/go/mautrix/event"
+	"maunium.net/go/mautrix/id"
 
 	"papillon/bridge"
 )
@@ -66,6 +70,44 @@ func TestHiddenIsNotSeen(t *testing.T) {
 			if want := map[bridge.Show]int{bridge.Hidden: 0, bridge.Available: 2}[show]; told != want {
 				t.Errorf("presence %d told %d times, want %d", show, told, want)
 			}
+		}
+	})
+}
+
+// Who sends a great many messages that cannot be opened does not keep those of others
+// from waiting for their keys.
+func TestSealedMessagesOfMany(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		alice := f.open(t)
+		keep := func(sender id.UserID, n, size int) {
+			t.Helper()
+			evt := &event.Event{ID: id.EventID(fmt.Sprintf("$%s%d", sender, n)), RoomID: "!r:hs.test", Sender: sender, Type: event.EventEncrypted}
+			evt.Content.VeryRaw = json.RawMessage(`{"x":"` + strings.Repeat("x", size) + `"}`)
+			if err := alice.keepSealed(t.Context(), &sealedEvent{Event: evt, Came: time.Now()}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		waiting := func() int {
+			alice.sealing.mu.Lock()
+			defer alice.sealing.mu.Unlock()
+			return len(alice.sealing.waiting)
+		}
+		for i := range maxSealed {
+			keep("@eve:hs.test", i, 1)
+		}
+		if got := waiting(); got != maxSealedOf {
+			t.Errorf("%d wait", got)
+		}
+		keep(bob, 1, 1)
+		if got := waiting(); got != maxSealedOf+1 {
+			t.Error("there is no place for another's")
+		}
+		for i := range maxSealedOf {
+			keep("@zoe:hs.test", i, 60<<10)
+		}
+		if got := waiting(); got > maxSealedOf+1+maxSealedBytes/(60<<10) {
+			t.Errorf("%d wait, which is too much", got)
 		}
 	})
 }
