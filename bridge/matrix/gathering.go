@@ -154,7 +154,7 @@ func (a *account) lookAt(ctx context.Context, room id.RoomID) (*facts, error) {
 	}
 	f.Joined = len(others) + 1
 	for _, user := range others[:min(len(others), maxNames)] {
-		member, err := a.network.state.TryGetMember(ctx, room, user)
+		member, err := a.state.TryGetMember(ctx, room, user)
 		if err != nil {
 			return nil, fmt.Errorf("read the members of %s: %w", room, err)
 		}
@@ -217,7 +217,7 @@ func (a *account) hierarchy(ctx context.Context, room id.RoomID) (*summaries, er
 
 // crowded says whether a room has more members than are kept.
 func (a *account) crowded(ctx context.Context, room id.RoomID) (bool, error) {
-	fetched, err := a.network.state.HasFetchedMembers(ctx, room)
+	fetched, err := a.state.HasFetchedMembers(ctx, room)
 	if err != nil {
 		return false, fmt.Errorf("read the members of %s: %w", room, err)
 	}

@@ -89,9 +89,9 @@ func (a *account) meet(ctx context.Context, room id.RoomID, state []*event.Event
 			member, ok = evt.Content.Parsed.(*event.MemberEventContent)
 		}
 		user := id.UserID(evt.GetStateKey())
-		known, err := a.network.state.TryGetMember(ctx, room, user)
+		known, err := a.state.TryGetMember(ctx, room, user)
 		if ok && err == nil && known == nil {
-			err = a.network.state.SetMember(ctx, room, user, member)
+			err = a.state.SetMember(ctx, room, user, member)
 		}
 		if err != nil {
 			a.log.Debug().Err(err).Str("room", string(room)).Msg("Member cannot be stored")

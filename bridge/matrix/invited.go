@@ -178,7 +178,7 @@ func (a *account) allowRoom(ctx context.Context, room id.RoomID) error {
 
 // followRoom sees to it that the account is in a room.
 func (a *account) followRoom(ctx context.Context, room bridge.RemoteID) error {
-	if a.network.state.IsMembership(ctx, id.RoomID(room), a.user, event.MembershipJoin) {
+	if a.state.IsMembership(ctx, id.RoomID(room), a.user, event.MembershipJoin) {
 		return nil
 	}
 	_, err := a.Join(ctx, room)

@@ -111,7 +111,7 @@ func (a *account) logDeviceIn(ctx context.Context) (*mautrix.Client, *cipher.Dev
 	var device *cipher.Device
 	err = n.call(ctx, func(ctx context.Context) (err error) {
 		device, err = cipher.Open(ctx, cipher.Options{
-			Client: client, DB: n.options.StateDB, PickleKey: n.options.PickleKey, State: n.state,
+			Client: client, DB: n.options.StateDB, PickleKey: n.options.PickleKey, State: a.state,
 			Arrived: func(id.SessionID) { poke(a.sealing.wake) }, Log: a.log,
 		})
 		return err
@@ -178,7 +178,7 @@ const plainFor = time.Minute
 // whose state was lost must not be taken for one where everybody may read along. Who is
 // not told of changes, a person without a session, asks every time.
 func (a *account) encrypts(ctx context.Context, room id.RoomID) (bool, error) {
-	known, err := a.network.state.IsEncrypted(ctx, room)
+	known, err := a.state.IsEncrypted(ctx, room)
 	if err != nil {
 		return false, fmt.Errorf("read whether %s is encrypted: %w", room, err)
 	}
@@ -199,7 +199,7 @@ func (a *account) encrypts(ctx context.Context, room id.RoomID) (bool, error) {
 		s.mu.Unlock()
 		return false, nil
 	}
-	return true, a.network.keepEncryption(ctx, room, content)
+	return true, a.state.keepEncryption(ctx, room, content)
 }
 
 // askEncryption asks how a room is encrypted; nil for one that is not. What the room
@@ -221,17 +221,6 @@ func (n *Network) askEncryption(ctx context.Context, client *mautrix.Client, roo
 		content = &event.EncryptionEventContent{}
 	}
 	return content, nil
-}
-
-// keepEncryption stores that a room is encrypted, which is for ever: whatever the room
-// may say later, by mistake or so that people write in the clear, it is not plain again.
-func (n *Network) keepEncryption(ctx context.Context, room id.RoomID, content *event.EncryptionEventContent) error {
-	kept := *content
-	kept.Algorithm = id.AlgorithmMegolmV1
-	if err := n.state.SetEncryptionEvent(ctx, room, &kept); err != nil {
-		return fmt.Errorf("store the encryption of %s: %w", room, err)
-	}
-	return nil
 }
 
 // seal makes of a message's content what is sent to a room: itself, or what only its

@@ -113,7 +113,7 @@ func (n *Network) encryptionBegins(ctx context.Context, evt *event.Event) error 
 	if !ok {
 		content = &event.EncryptionEventContent{} // whatever it says, it is not plain
 	}
-	if err := n.keepEncryption(ctx, evt.RoomID, content); err != nil {
+	if err := n.own().keepEncryption(ctx, evt.RoomID, content); err != nil {
 		return err
 	}
 	accounts, err := n.accountsIn(ctx, evt.RoomID)
@@ -200,11 +200,11 @@ func (p *person) dropDevice() bool {
 // message use a new key: somebody may have come or gone unseen.
 func (p *person) missedMembers(ctx context.Context, room id.RoomID) error {
 	device := p.sealing.current()
-	encrypted, err := p.network.state.IsEncrypted(ctx, room)
+	encrypted, err := p.state.IsEncrypted(ctx, room)
 	if err != nil || !encrypted || device == nil {
 		return err
 	}
-	if err := p.network.state.ClearCachedMembers(ctx, room, event.MembershipKnock); err != nil {
+	if err := p.state.ClearCachedMembers(ctx, room, event.MembershipKnock); err != nil {
 		return fmt.Errorf("forget the members of %s: %w", room, err)
 	}
 	return device.Renew(ctx, room)

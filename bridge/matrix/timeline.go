@@ -128,7 +128,7 @@ func (t *turn) fillPage(ctx context.Context, room id.RoomID, g *gap, resp *mautr
 			continue
 		}
 		if content, ok := evt.Content.Parsed.(*event.MemberEventContent); ok {
-			if err := t.network.state.SetMember(ctx, room, id.UserID(evt.GetStateKey()), content); err != nil {
+			if err := t.state.SetMember(ctx, room, id.UserID(evt.GetStateKey()), content); err != nil {
 				return fmt.Errorf("store the membership of %s: %w", evt.GetStateKey(), err)
 			}
 		}

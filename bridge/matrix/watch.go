@@ -110,7 +110,7 @@ func (a *account) unsynced(ctx context.Context, s *session) []id.UserID {
 	alone := users[:0]
 	for _, user := range users {
 		room, ok, err := a.network.options.Chats.DirectChat(ctx, a.owner, Name, bridge.RemoteID(user))
-		if err != nil || !ok || !a.network.state.IsMembership(ctx, id.RoomID(room), user, event.MembershipJoin) {
+		if err != nil || !ok || !a.state.IsMembership(ctx, id.RoomID(room), user, event.MembershipJoin) {
 			alone = append(alone, user)
 		}
 	}

@@ -18,7 +18,6 @@ import (
 	"maunium.net/go/mautrix/crypto"
 	"maunium.net/go/mautrix/event"
 	"maunium.net/go/mautrix/id"
-	"maunium.net/go/mautrix/sqlstatestore"
 )
 
 // Options is what a device works with. All fields but Log must be set.
@@ -31,7 +30,7 @@ type Options struct {
 	DB        *dbutil.Database
 	PickleKey []byte
 	// State knows the rooms that are encrypted.
-	State *sqlstatestore.SQLStateStore
+	State crypto.StateStore
 	// Arrived is told of each session whose key has come. It must not block.
 	Arrived func(session id.SessionID)
 	// Log gets what goes wrong with keys. No text of a message is logged.
