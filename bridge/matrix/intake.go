@@ -189,7 +189,7 @@ func (p *person) hearEvent(ctx context.Context, evt *event.Event) error {
 	if p.seen.has(evt.ID) || p.book.ignores(evt.Sender) {
 		return nil
 	}
-	unlock := p.network.rooms.lock(evt.RoomID)
+	unlock := p.network.rooms.lock(p.state.key(evt.RoomID))
 	defer unlock()
 	if err := p.heardEvent(ctx, evt); err != nil {
 		return err

@@ -78,3 +78,32 @@ func TestHomeserversSpeakForThemselves(t *testing.T) {
 		}
 	})
 }
+
+// Nor does it hold up what others say in the room of that name, whatever it does.
+func TestHomeserversDoNotWaitForEachOther(t *testing.T) {
+	f := newFake()
+	alice := f.open(t)
+	credentials, err := json.Marshal(Credentials{HomeserverURL: "http://evil.test", UserID: "@eve:evil.test", DeviceID: "E", AccessToken: "x"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	opened, err := alice.network.Open(t.Context(), bridge.Login{Account: "eve@msn.test", Kind: KindLogin, ID: "@eve:evil.test", Credentials: credentials}, newRecorder())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = opened.Close() })
+	unlock := alice.network.rooms.lock("!r:hs.test")
+	defer unlock()
+	evt := &event.Event{ID: "$1", RoomID: "!r:hs.test", Sender: bob, Type: event.EventMessage}
+	evt.Content.VeryRaw = json.RawMessage(`{"msgtype":"m.text","body":"x"}`)
+	heard := make(chan error, 1)
+	go func() { heard <- opened.(*person).hearEvent(t.Context(), evt) }()
+	select {
+	case err := <-heard:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-patient(t).Done():
+		t.Error("it waits for the other homeserver's room")
+	}
+}

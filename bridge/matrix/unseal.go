@@ -258,7 +258,7 @@ func (a *account) trySealed(ctx context.Context) (pause time.Duration, err error
 
 func (a *account) trySealedEvent(ctx context.Context, device *cipher.Device, sealed *sealedEvent) error {
 	evt := sealed.Event
-	unlock := a.network.rooms.lock(evt.RoomID)
+	unlock := a.network.rooms.lock(a.state.key(evt.RoomID))
 	defer unlock()
 	plain, err := device.Decrypt(ctx, evt)
 	age := time.Since(sealed.Came)

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/rs/zerolog"
 	"go.mau.fi/util/dbutil"
@@ -136,9 +137,15 @@ func (d *Device) Member(ctx context.Context, evt *event.Event) {
 	d.machine.HandleMemberEvent(d.machine.Log.WithContext(ctx), evt)
 }
 
+// decryptTime bounds the opening of a message.
+const decryptTime = 30 * time.Second
+
 // Decrypt opens an event of the type m.room.encrypted. The error is [ErrNoKey] if it
 // may be opened later; any other will not go away.
 func (d *Device) Decrypt(ctx context.Context, evt *event.Event) (*event.Event, error) {
+	// The sender's device may be asked for.
+	ctx, cancel := context.WithTimeout(ctx, decryptTime)
+	defer cancel()
 	plain, err := d.machine.DecryptMegolmEvent(d.machine.Log.WithContext(ctx), evt)
 	switch {
 	case errors.Is(err, crypto.ErrNoSessionFound), errors.Is(err, crypto.ErrGroupSessionWithheld), errors.Is(err, crypto.ErrRatchetError),
