@@ -24,6 +24,7 @@ type account struct {
 	owner   bridge.Handle
 	user    id.UserID
 	client  *mautrix.Client
+	state   roomState
 	events  bridge.Receiver
 	origins origins
 	feed    *feed
@@ -122,7 +123,8 @@ func (n *Network) Open(_ context.Context, login bridge.Login, events bridge.Rece
 // newAccount makes an account that does nothing yet, and has no nature.
 func (n *Network) newAccount(login bridge.Login, user id.UserID, client *mautrix.Client, events bridge.Receiver) *account {
 	a := &account{
-		network: n, owner: login.Account, user: user, client: client, events: events, feed: newFeed(), sealing: newSealing(),
+		network: n, owner: login.Account, user: user, client: client, state: n.stateOf(client),
+		events: events, feed: newFeed(), sealing: newSealing(),
 		origins:  n.origins,
 		log:      n.log.With().Str("account", string(login.Account)).Logger(),
 		wake:     make(chan struct{}, 1),
@@ -155,6 +157,7 @@ func (n *Network) enter(a *account) (before *account, err error) {
 // gateway that ends its users' presence sets it offline first.
 func (a *account) Close() error {
 	n := a.network
+	n.closings.Add(1) // before its events find nobody
 	n.mu.Lock()
 	if n.accounts[a.user] == a {
 		delete(n.accounts, a.user)

@@ -54,6 +54,9 @@ func (f *facts) summary(s mautrix.LazyLoadSummary) {
 
 // state takes in a state event.
 func (f *facts) state(evt *event.Event, self id.UserID) {
+	if evt.Type.Type != event.StateMember.Type && evt.GetStateKey() != "" {
+		return // it says nothing of the room
+	}
 	switch content := evt.Content.Parsed.(type) {
 	case *event.RoomNameEventContent:
 		f.Name = oneLine(content.Name)

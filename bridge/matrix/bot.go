@@ -29,11 +29,11 @@ type bot struct {
 	ready    bool
 	listed   bool
 	stuck    bool // every room that the bot makes is encrypted
-	answered map[id.RoomID][]id.EventID
+	answered *recent[id.RoomID, []id.EventID]
 }
 
 func newBot(n *Network) *bot {
-	return &bot{network: n, user: n.ghosts.bot, client: n.client(n.ghosts.bot), answered: make(map[id.RoomID][]id.EventID)}
+	return &bot{network: n, user: n.ghosts.bot, client: n.client(n.ghosts.bot), answered: newRecent[id.RoomID, []id.EventID](answeredRooms)}
 }
 
 var (
@@ -165,16 +165,27 @@ func (b *bot) member(ctx context.Context, evt *event.Event) error {
 	if err := b.ensureReady(ctx); err != nil {
 		return err
 	}
+	return b.network.joinSoon(ctx, joinKey{b.user, evt.RoomID}, func(ctx context.Context) error {
+		return b.answerInvite(ctx, evt.RoomID, content.IsDirect)
+	}, func(f func(context.Context)) bool {
+		go f(b.network.life)
+		return true
+	})
+}
+
+// answerInvite takes an invite or declines it. One that does not hold any more is
+// answered.
+func (b *bot) answerInvite(ctx context.Context, room id.RoomID, take bool) error {
 	err := b.network.callFor(ctx, joinTimeout, func(ctx context.Context) (err error) {
-		if content.IsDirect {
-			_, err = b.client.JoinRoomByID(ctx, evt.RoomID)
+		if take {
+			_, err = b.client.JoinRoomByID(ctx, room)
 		} else {
-			_, err = b.client.LeaveRoom(ctx, evt.RoomID)
+			_, err = b.client.LeaveRoom(ctx, room)
 		}
 		return err
 	})
 	if err != nil && !final(err) {
-		return fmt.Errorf("answer the bot's invite to %s: %w", evt.RoomID, err)
+		return fmt.Errorf("answer the bot's invite to %s: %w", room, err)
 	}
 	return nil
 }
@@ -213,6 +224,14 @@ func (b *bot) hear(ctx context.Context, evt *event.Event) error {
 	if encrypted {
 		return b.moveToPlain(ctx, evt)
 	}
+	private, err := b.private(ctx, evt.RoomID)
+	if err != nil {
+		return err
+	}
+	if !private {
+		b.say(ctx, evt.RoomID, evt.ID, openWords)
+		return nil
+	}
 	b.say(ctx, evt.RoomID, evt.ID, b.answer(ctx, bridge.RemoteID(evt.Sender), words))
 	return nil
 }
@@ -242,53 +261,13 @@ func (b *bot) answer(ctx context.Context, person bridge.RemoteID, words string) 
 	return answer
 }
 
-// aloneWith says whether nobody but somebody and the bot is in a room or invited to it.
-// The homeserver is asked every time: secrets depend on it.
-func (b *bot) aloneWith(ctx context.Context, room id.RoomID, person id.UserID) (bool, error) {
-	var resp *mautrix.RespMembers
-	err := b.network.call(ctx, func(ctx context.Context) (err error) {
-		resp, err = b.client.Members(ctx, room, mautrix.ReqMembers{NotMembership: event.MembershipLeave})
-		return err
-	})
-	if err != nil && final(err) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("list who is with the bot: %w", err)
-	}
-	there := 0
-	for _, evt := range resp.Chunk {
-		content, ok := evt.Content.Parsed.(*event.MemberEventContent)
-		if !ok {
-			return false, nil
-		}
-		switch user := id.UserID(evt.GetStateKey()); {
-		case content.Membership.IsLeaveOrBan():
-		case content.Membership == event.MembershipJoin && (user == b.user || user == person):
-			there++
-		default:
-			return false, nil
-		}
-	}
-	return there == 2, nil
-}
-
-// encrypts says whether a room is encrypted.
-func (b *bot) encrypts(ctx context.Context, room id.RoomID) (bool, error) {
-	err := b.network.call(ctx, func(ctx context.Context) error {
-		return b.client.StateEvent(ctx, room, event.StateEncryption, "", &event.EncryptionEventContent{})
-	})
-	if err != nil && !notThere(err) {
-		return false, fmt.Errorf("ask whether %s is encrypted: %w", room, err)
-	}
-	return err == nil, nil
-}
-
 const (
 	// answeredData is where the homeserver keeps for the bot which commands of a room
-	// were carried out, maxAnswered how many.
-	answeredData = "dev.papillon.answered"
-	maxAnswered  = 64
+	// were carried out, maxAnswered how many. Of so many rooms as answeredRooms it is
+	// known here as well.
+	answeredData  = "dev.papillon.answered"
+	maxAnswered   = 64
+	answeredRooms = 1024
 )
 
 // answeredEvents is its content.
@@ -299,9 +278,7 @@ type answeredEvents struct {
 // first says whether a command is new, and takes it for carried out from then on, also
 // after a restart.
 func (b *bot) first(ctx context.Context, evt *event.Event) (bool, error) {
-	b.mu.Lock()
-	before, known := b.answered[evt.RoomID]
-	b.mu.Unlock()
+	before, known := b.answered.get(evt.RoomID)
 	if !known {
 		var data answeredEvents
 		err := b.network.call(ctx, func(ctx context.Context) error {
@@ -322,9 +299,7 @@ func (b *bot) first(ctx context.Context, evt *event.Event) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("store what the bot has answered: %w", err)
 	}
-	b.mu.Lock()
-	b.answered[evt.RoomID] = now
-	b.mu.Unlock()
+	b.answered.put(evt.RoomID, now)
 	return true, nil
 }
 

@@ -215,3 +215,40 @@ func TestWhoMaySignUp(t *testing.T) {
 		t.Errorf("without the second registration: %q, %q", kind, refusal)
 	}
 }
+
+// Who makes a room in which others may read along, and has somebody ask there for a
+// password, does not get it.
+func TestBotKeepsSecretsOutOfOpenRooms(t *testing.T) {
+	_, desk := attended(t)
+	for name, request := range map[string]*mautrix.ReqCreateRoom{
+		"anybody may join": {Preset: "public_chat"},
+		"anybody may read": {Preset: "private_chat", InitialState: []*event.Event{{
+			Type:    event.StateHistoryVisibility,
+			Content: event.Content{Parsed: &event.HistoryVisibilityEventContent{HistoryVisibility: event.HistoryVisibilityWorldReadable}},
+		}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			eve, bob := shared.person(t, "eve"), shared.person(t, "bob")
+			request.IsDirect, request.Invite = true, []id.UserID{bots, bob.UserID}
+			resp, err := eve.CreateRoom(patient(t), request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := bob.Join(patient(t), resp.RoomID); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := bob.WaitMember(patient(t), resp.RoomID, bots, event.MembershipJoin); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := eve.LeaveRoom(patient(t), resp.RoomID); err != nil {
+				t.Fatal(err)
+			}
+			if got := asks(t, bob, resp.RoomID, "password"); got != openWords {
+				t.Errorf("got %q", got)
+			}
+		})
+	}
+	if desk.times() != 0 {
+		t.Error("a command was carried out where others read")
+	}
+}

@@ -2,7 +2,10 @@ package matrix
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"net/http"
 
 	"maunium.net/go/mautrix"
 	"maunium.net/go/mautrix/event"
@@ -151,7 +154,7 @@ func (a *account) lookAt(ctx context.Context, room id.RoomID) (*facts, error) {
 	}
 	f.Joined = len(others) + 1
 	for _, user := range others[:min(len(others), maxNames)] {
-		member, err := a.network.state.TryGetMember(ctx, room, user)
+		member, err := a.state.TryGetMember(ctx, room, user)
 		if err != nil {
 			return nil, fmt.Errorf("read the members of %s: %w", room, err)
 		}
@@ -165,12 +168,7 @@ func (a *account) lookAt(ctx context.Context, room id.RoomID) (*facts, error) {
 // outline asks for a room's name, address and size. What the homeserver does not
 // tell stays empty.
 func (a *account) outline(ctx context.Context, room id.RoomID) (*facts, error) {
-	depth := 0
-	var resp *mautrix.RespHierarchy
-	err := a.network.call(ctx, func(ctx context.Context) (err error) {
-		resp, err = a.client.Hierarchy(ctx, room, &mautrix.ReqHierarchy{Limit: 1, MaxDepth: &depth})
-		return err
-	})
+	resp, err := a.hierarchy(ctx, room)
 	switch {
 	case err != nil && final(err):
 		a.log.Debug().Err(err).Str("room", string(room)).Msg("The homeserver does not tell what a room is")
@@ -182,14 +180,44 @@ func (a *account) outline(ctx context.Context, room id.RoomID) (*facts, error) {
 	}
 	about := resp.Rooms[0]
 	return &facts{
-		Name: oneLine(about.Name), Alias: string(about.CanonicalAlias),
-		Space: about.RoomType == event.RoomTypeSpace, Joined: about.NumJoinedMembers,
+		Name: oneLine(about.Name), Alias: about.Alias, Space: about.Type == string(event.RoomTypeSpace), Joined: about.Joined,
 	}, nil
+}
+
+// summaries is what is read of the answer to [account.hierarchy]: no more than that,
+// because the rest of what a room says of itself may be anything.
+type summaries struct {
+	Rooms []struct {
+		Name   string `json:"name"`
+		Alias  string `json:"canonical_alias"`
+		Type   string `json:"room_type"`
+		Joined int    `json:"num_joined_members"`
+	} `json:"rooms"`
+}
+
+// hierarchy asks for the summary of a room. What cannot be read of it is empty.
+func (a *account) hierarchy(ctx context.Context, room id.RoomID) (*summaries, error) {
+	depth := 0
+	query := (&mautrix.ReqHierarchy{Limit: 1, MaxDepth: &depth}).Query()
+	var raw []byte
+	err := a.network.call(ctx, func(ctx context.Context) (err error) {
+		raw, err = a.client.MakeRequest(ctx, http.MethodGet, a.client.BuildURLWithQuery(mautrix.ClientURLPath{"v1", "rooms", room, "hierarchy"}, query), nil, nil)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	resp := &summaries{}
+	var strange *json.UnmarshalTypeError // all that is of the right type was read
+	if err := json.Unmarshal(raw, resp); err != nil && !errors.As(err, &strange) {
+		return nil, err
+	}
+	return resp, nil
 }
 
 // crowded says whether a room has more members than are kept.
 func (a *account) crowded(ctx context.Context, room id.RoomID) (bool, error) {
-	fetched, err := a.network.state.HasFetchedMembers(ctx, room)
+	fetched, err := a.state.HasFetchedMembers(ctx, room)
 	if err != nil {
 		return false, fmt.Errorf("read the members of %s: %w", room, err)
 	}

@@ -133,8 +133,9 @@ func (g ghost) register(ctx context.Context) error {
 // down implements [nature].
 func (g ghost) down() bool { return g.network.reach.down() }
 
-// told implements [nature]: transactions come at all times.
-func (g ghost) told() bool { return true }
+// told implements [nature]: transactions come at all times, but while one is being
+// handled, and after one that will be offered again, there may be news behind it.
+func (g ghost) told() bool { return len(g.network.intake) == 0 && !g.network.behind.Load() }
 
 // self implements [nature]: what one ghost does to another was done over MSN.
 func (g ghost) self(user id.UserID) bool { return g.network.ghosts.owns(user) }

@@ -283,7 +283,7 @@ func (a *account) enter(ctx context.Context, address bridge.RemoteID) (id.RoomID
 	case err != nil:
 		return "", err
 	}
-	if err := a.network.state.ClearCachedMembers(ctx, resp.RoomID, event.MembershipKnock); err != nil {
+	if err := a.state.ClearCachedMembers(ctx, resp.RoomID, event.MembershipKnock); err != nil {
 		return "", fmt.Errorf("forget the members of %s: %w", resp.RoomID, err)
 	}
 	return resp.RoomID, nil

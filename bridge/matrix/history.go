@@ -53,8 +53,7 @@ func (a *account) lastMessages(ctx context.Context, room id.RoomID, n int) (even
 	for looked := 0; len(events) < n && looked < historyMost; {
 		var resp *mautrix.RespMessages
 		err := a.network.call(ctx, func(ctx context.Context) (err error) {
-			resp, err = a.client.Messages(ctx, room, from, "", mautrix.DirectionBackward,
-				&mautrix.FilterPart{LazyLoadMembers: true}, min(historyPage, max(2*n, 10)))
+			resp, err = askMessages(ctx, a.client, room, from, min(historyPage, max(2*n, 10)))
 			return err
 		})
 		if err != nil && final(err) {
@@ -90,9 +89,9 @@ func (a *account) meet(ctx context.Context, room id.RoomID, state []*event.Event
 			member, ok = evt.Content.Parsed.(*event.MemberEventContent)
 		}
 		user := id.UserID(evt.GetStateKey())
-		known, err := a.network.state.TryGetMember(ctx, room, user)
+		known, err := a.state.TryGetMember(ctx, room, user)
 		if ok && err == nil && known == nil {
-			err = a.network.state.SetMember(ctx, room, user, member)
+			err = a.state.SetMember(ctx, room, user, member)
 		}
 		if err != nil {
 			a.log.Debug().Err(err).Str("room", string(room)).Msg("Member cannot be stored")

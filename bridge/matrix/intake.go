@@ -128,12 +128,12 @@ func (t *turn) absorbState(ctx context.Context, evt *event.Event) error {
 	t.book.change(evt.RoomID, func(f *facts) { f.state(evt, t.user) })
 	switch content := evt.Content.Parsed.(type) {
 	case *event.MemberEventContent:
-		if err := t.network.state.SetMember(ctx, evt.RoomID, id.UserID(evt.GetStateKey()), content); err != nil {
+		if err := t.state.SetMember(ctx, evt.RoomID, id.UserID(evt.GetStateKey()), content); err != nil {
 			return fmt.Errorf("store the membership of %s: %w", evt.GetStateKey(), err)
 		}
 	case *event.EncryptionEventContent:
-		if err := t.network.state.SetEncryptionEvent(ctx, evt.RoomID, content); err != nil {
-			return fmt.Errorf("store the encryption of %s: %w", evt.RoomID, err)
+		if evt.GetStateKey() == "" {
+			return t.state.keepEncryption(ctx, evt.RoomID, content)
 		}
 	}
 	return nil
@@ -148,7 +148,7 @@ func (t *turn) gone(ctx context.Context, room id.RoomID) error {
 		t.book.forget(room)
 		t.changed.rooms[room] = true
 	}
-	if err := t.network.state.SetMembership(ctx, room, t.user, event.MembershipLeave); err != nil {
+	if err := t.state.SetMembership(ctx, room, t.user, event.MembershipLeave); err != nil {
 		return fmt.Errorf("store that %s was left: %w", room, err)
 	}
 	return t.forgetRoom(ctx, room)
@@ -189,7 +189,7 @@ func (p *person) hearEvent(ctx context.Context, evt *event.Event) error {
 	if p.seen.has(evt.ID) || p.book.ignores(evt.Sender) {
 		return nil
 	}
-	unlock := p.network.rooms.lock(evt.RoomID)
+	unlock := p.network.rooms.lock(p.state.key(evt.RoomID))
 	defer unlock()
 	if err := p.heardEvent(ctx, evt); err != nil {
 		return err

@@ -57,7 +57,15 @@ func (a *account) invited(ctx context.Context, evt *event.Event) error {
 	case err != nil:
 		return fmt.Errorf("receive for %s: %w", a.owner, err)
 	}
-	return a.accept(ctx, evt.RoomID, pending)
+	return a.network.joinSoon(ctx, joinKey{a.user, evt.RoomID}, func(ctx context.Context) error {
+		a.mu.Lock()
+		_, holds := a.invites[evt.RoomID]
+		a.mu.Unlock()
+		if !holds {
+			return nil // it was answered meanwhile
+		}
+		return a.accept(ctx, evt.RoomID, pending)
+	}, a.spawn)
 }
 
 // roomRequest words an invite to a room.
@@ -106,7 +114,11 @@ func (a *account) shownRoom(ctx context.Context, evt *event.Event) (*facts, erro
 	if err := a.ensureReady(ctx); err != nil {
 		return nil, err
 	}
-	return a.outline(ctx, evt.RoomID)
+	seen, err := a.outline(ctx, evt.RoomID)
+	if err != nil && ctx.Err() == nil && !a.nature.down() && elsewhere(err) {
+		return f, nil // another homeserver may take for ever to tell
+	}
+	return seen, err
 }
 
 // inviterName finds the inviter's name in what an invite shows of the room.
@@ -166,7 +178,7 @@ func (a *account) allowRoom(ctx context.Context, room id.RoomID) error {
 
 // followRoom sees to it that the account is in a room.
 func (a *account) followRoom(ctx context.Context, room bridge.RemoteID) error {
-	if a.network.state.IsMembership(ctx, id.RoomID(room), a.user, event.MembershipJoin) {
+	if a.state.IsMembership(ctx, id.RoomID(room), a.user, event.MembershipJoin) {
 		return nil
 	}
 	_, err := a.Join(ctx, room)

@@ -87,7 +87,7 @@ func (a *account) listRooms(ctx context.Context) error {
 		return err
 	}
 	for _, room := range joined {
-		if err := a.network.state.SetMembership(ctx, room, a.user, event.MembershipJoin); err != nil {
+		if err := a.state.SetMembership(ctx, room, a.user, event.MembershipJoin); err != nil {
 			return fmt.Errorf("store the rooms of %s: %w", a.user, err)
 		}
 	}
@@ -205,9 +205,11 @@ func (n *Network) thinOut(ctx context.Context, room id.RoomID) error {
 // "Calculating the display name for a user").
 func (a *account) contactIn(ctx context.Context, room id.RoomID, user id.UserID) bridge.Contact {
 	contact := bridge.Contact{ID: bridge.RemoteID(user)}
-	member, err := a.network.state.TryGetMember(ctx, room, user)
-	if err == nil && member == nil && a.pushed {
-		member, err = a.memberState(ctx, room, user)
+	member, err := a.state.TryGetMember(ctx, room, user)
+	if err == nil && member == nil && (a.pushed || a.state.realm != "") {
+		if member, err = a.memberState(ctx, room, user); err == nil {
+			err = a.state.SetMember(ctx, room, user, member)
+		}
 	}
 	if err != nil || member == nil {
 		a.log.Debug().Err(err).Str("room", string(room)).Msg("Member cannot be read")
@@ -217,7 +219,7 @@ func (a *account) contactIn(ctx context.Context, room id.RoomID, user id.UserID)
 	if contact.Name == "" || a.isFollowed(user) {
 		return contact
 	}
-	alike, err := a.network.state.IsConfusableName(ctx, room, user, member.Displayname)
+	alike, err := a.state.IsConfusableName(ctx, room, user, member.Displayname)
 	if err != nil || len(alike) == 0 {
 		return contact
 	}

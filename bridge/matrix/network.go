@@ -110,20 +110,23 @@ const (
 // Network is Matrix as the gateway sees it. Make one with [New]. All methods
 // are safe from any goroutine.
 type Network struct {
-	options Options
-	log     zerolog.Logger
-	ghosts  ghosts
-	base    *url.URL
-	http    *http.Client
-	state   *sqlstatestore.SQLStateStore
-	reach   *reach
-	bot     *bot
-	rooms   keyed[id.RoomID] // one event of a room at a time
-	seen    *seenRing
-	origins origins       // of all ghosts
-	intake  chan struct{} // held by the one transaction that is handled
-	asking  chan struct{} // bounds what all accounts ask by themselves
-	busy    atomic.Bool   // the homeserver knows the presence "busy"
+	options  Options
+	log      zerolog.Logger
+	ghosts   ghosts
+	base     *url.URL
+	http     *http.Client
+	state    *sqlstatestore.SQLStateStore
+	reach    *reach
+	bot      *bot
+	rooms    keyed[id.RoomID] // one event of a room at a time
+	seen     *seenRing
+	origins  origins       // of all ghosts
+	intake   chan struct{} // held by the one transaction that is handled
+	joins    joins
+	closings atomic.Int64  // how often an account was closed
+	behind   atomic.Bool   // the last transaction will be offered again
+	asking   chan struct{} // bounds what all accounts ask by themselves
+	busy     atomic.Bool   // the homeserver knows the presence "busy"
 
 	// life ends all background work, of accounts too.
 	life context.Context
@@ -158,7 +161,7 @@ func New(ctx context.Context, options Options) (*Network, error) {
 		return nil, fmt.Errorf("prepare the tables of Matrix: %w", err)
 	}
 	n := &Network{
-		options: options, log: log, base: base, http: options.HTTPClient, state: state,
+		options: options, log: log, base: base, http: soundClient(options.HTTPClient), state: state,
 		ghosts:   ghosts{prefix: options.GhostPrefix, domain: options.Domain, home: options.AccountDomain},
 		seen:     newSeenRing(seenEvents),
 		origins:  newOrigins(ghostOrigins),

@@ -113,11 +113,12 @@ func (p *person) broken() error {
 // down implements [nature].
 func (p *person) down() bool { return p.broken() != nil }
 
-// told implements [nature]: while polls are answered.
+// told implements [nature]: while polls are answered, and nothing that one brought is
+// still to be dealt with.
 func (p *person) told() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.session != nil && p.session.syncing.Load()
+	return p.session != nil && p.session.syncing.Load() && !p.session.reading.Load()
 }
 
 // self implements [nature].

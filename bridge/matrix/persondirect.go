@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	"maunium.net/go/mautrix"
 	"maunium.net/go/mautrix/event"
 	"maunium.net/go/mautrix/id"
 
@@ -90,9 +89,9 @@ func (p *person) findDirect(ctx context.Context, contact id.UserID) (id.RoomID, 
 // leadsTo asks the homeserver whether a room has the person and the contact in it,
 // who may have been invited only, and nobody else.
 func (p *person) leadsTo(ctx context.Context, room id.RoomID, contact id.UserID) (bool, error) {
-	var resp *mautrix.RespMembers
+	var members []*event.Event
 	err := p.network.call(ctx, func(ctx context.Context) (err error) {
-		resp, err = p.client.Members(ctx, room, mautrix.ReqMembers{NotMembership: event.MembershipLeave})
+		members, err = askMembers(ctx, p.client, room)
 		return err
 	})
 	if forbidden(err) || notThere(err) {
@@ -102,7 +101,7 @@ func (p *person) leadsTo(ctx context.Context, room id.RoomID, contact id.UserID)
 		return false, fmt.Errorf("list the members of %s: %w", room, err)
 	}
 	there := make(map[id.UserID]bool)
-	for _, evt := range resp.Chunk {
+	for _, evt := range members {
 		if m := evt.Content.AsMember().Membership; m == event.MembershipJoin || m == event.MembershipInvite {
 			there[id.UserID(evt.GetStateKey())] = true
 		}

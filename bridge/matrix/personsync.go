@@ -15,6 +15,7 @@ import (
 	"maunium.net/go/mautrix/id"
 
 	"papillon/bridge"
+	"papillon/bridge/matrix/cipher"
 	"papillon/bridge/matrix/content"
 )
 
@@ -28,6 +29,8 @@ const (
 	// flushAfter is how long a position may be known and not stored. What is read
 	// twice after a crash is known by its id.
 	flushAfter = 5 * time.Second
+	// keysTime bounds the work on the keys of one poll.
+	keysTime = 3 * time.Minute
 	// farewellTime bounds what is done at the end of a session.
 	farewellTime = 5 * time.Second
 	// settleTime is how long a room that is being made may take to get its name,
@@ -184,8 +187,10 @@ func (t *turn) once(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	t.session.reading.Store(true)
+	defer t.session.reading.Store(false)
 	if device := t.sealing.current(); device != nil {
-		if err := device.Synced(ctx, resp, t.at.Since); err != nil {
+		if err := t.withKeys(ctx, device, resp); err != nil {
 			return err
 		}
 	}
@@ -198,6 +203,14 @@ func (t *turn) once(ctx context.Context) error {
 		return t.store(ctx)
 	}
 	return nil
+}
+
+// withKeys takes in the keys that a poll brought. For that others' keys are asked for,
+// which must not take for ever.
+func (t *turn) withKeys(ctx context.Context, device *cipher.Device, resp *mautrix.RespSync) error {
+	ctx, cancel := context.WithTimeout(ctx, keysTime)
+	defer cancel()
+	return device.Synced(ctx, resp, t.at.Since)
 }
 
 // start reads what was remembered when the last session ended.

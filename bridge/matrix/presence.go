@@ -62,6 +62,13 @@ func visible(show bridge.Show) bool {
 	return show != bridge.Offline && show != bridge.Hidden && show != bridge.Unknown
 }
 
+// hides says whether the user is there and is not to be seen.
+func (a *account) hides() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.presence.Show == bridge.Hidden
+}
+
 // SetPresence implements [bridge.Account]. Offline signs out. Who is Hidden is
 // offline to others, but hears of them. A homeserver that cannot be reached is no error:
 // it is told when it is back.

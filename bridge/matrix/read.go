@@ -12,10 +12,14 @@ import (
 
 var _ bridge.Reader = (*account)(nil)
 
-// Read implements [bridge.Reader] with the receipt m.read, which the others see.
+// Read implements [bridge.Reader] with the receipt m.read, which the others see: not
+// while the user is hidden.
 func (a *account) Read(ctx context.Context, chat bridge.Chat, message string) error {
 	if !strings.HasPrefix(message, "$") {
 		return nil // it is not an event's
+	}
+	if a.hides() {
+		return nil // the next one says it, too
 	}
 	room, ok, err := a.roomOf(ctx, chat)
 	if err != nil || !ok {

@@ -18,12 +18,20 @@ func (n *Network) handle(ctx context.Context, evt *event.Event) error {
 	if n.seen.has(evt.ID) {
 		return nil
 	}
+	closings := n.closings.Load()
 	err := n.dispatch(ctx, evt)
+	if err == nil && n.closings.Load() != closings {
+		err = errClosed
+	}
 	if err == nil {
 		n.seen.add(evt.ID)
 	}
 	return err
 }
+
+// errClosed says that an account was closed while events came: what was for it looks
+// like nobody's, and is to be offered again, to whoever has the account open next.
+var errClosed = errors.New("an account was closed meanwhile")
 
 // dispatch sorts by what matters first: memberships change what is known of a
 // room, whoever sent them; everything else that our own ghosts did is an echo.
@@ -31,6 +39,8 @@ func (n *Network) dispatch(ctx context.Context, evt *event.Event) error {
 	switch {
 	case evt.Type == event.StateMember:
 		return n.member(ctx, evt)
+	case evt.StateKey != nil && *evt.StateKey != "":
+		return nil // of what is read here there is one in a room
 	case evt.Type == event.StateRoomName, evt.Type == event.StateCanonicalAlias:
 		return n.roomRenamed(ctx, evt.RoomID)
 	case evt.Type == event.StateEncryption:

@@ -56,7 +56,7 @@ func (a *account) directRoom(ctx context.Context, contact id.UserID) (id.RoomID,
 // else, as far as is known here; a room of which nothing is known is tried.
 func (a *account) usable(ctx context.Context, room id.RoomID, contact id.UserID) (bool, error) {
 	for _, user := range []id.UserID{contact, a.user} {
-		member, err := a.network.state.TryGetMember(ctx, room, user)
+		member, err := a.state.TryGetMember(ctx, room, user)
 		if err != nil {
 			return false, fmt.Errorf("read the members of %s: %w", room, err)
 		}
@@ -64,7 +64,7 @@ func (a *account) usable(ctx context.Context, room id.RoomID, contact id.UserID)
 			return false, nil
 		}
 	}
-	members, err := a.network.state.GetRoomMembers(ctx, room, event.MembershipJoin, event.MembershipInvite)
+	members, err := a.state.GetRoomMembers(ctx, room, event.MembershipJoin, event.MembershipInvite)
 	if err != nil {
 		return false, fmt.Errorf("read the members of %s: %w", room, err)
 	}
@@ -132,7 +132,7 @@ func (a *account) others(ctx context.Context, room id.RoomID) ([]id.UserID, erro
 	if err := a.ensureMembers(ctx, room); err != nil {
 		return nil, err
 	}
-	members, err := a.network.state.GetRoomMembers(ctx, room, event.MembershipJoin, event.MembershipInvite)
+	members, err := a.state.GetRoomMembers(ctx, room, event.MembershipJoin, event.MembershipInvite)
 	if err != nil {
 		return nil, fmt.Errorf("read the members of %s: %w", room, err)
 	}
@@ -148,23 +148,29 @@ func (a *account) others(ctx context.Context, room id.RoomID) ([]id.UserID, erro
 // ensureMembers makes the room state know all members of a room that the
 // account is in.
 func (a *account) ensureMembers(ctx context.Context, room id.RoomID) error {
-	fetched, err := a.network.state.HasFetchedMembers(ctx, room)
+	fetched, err := a.state.HasFetchedMembers(ctx, room)
 	if err != nil {
 		return fmt.Errorf("read the members of %s: %w", room, err)
 	}
 	if fetched {
 		return nil
 	}
-	err = a.network.call(ctx, func(ctx context.Context) error {
-		_, err := a.client.Members(ctx, room)
+	var members []*event.Event
+	err = a.network.call(ctx, func(ctx context.Context) (err error) {
+		members, err = askMembers(ctx, a.client, room)
 		return err
 	})
 	switch {
+	case err == nil && len(members) == 0: // the account itself would be among them
+		return nil
 	case err == nil:
+		if err := a.state.ReplaceCachedMembers(ctx, room, members); err != nil {
+			return fmt.Errorf("store the members of %s: %w", room, err)
+		}
 		return nil
 	case forbidden(err) || notThere(err):
 		// The account is not in it any more.
-		return a.network.state.SetMembership(ctx, room, a.user, event.MembershipLeave)
+		return a.state.SetMembership(ctx, room, a.user, event.MembershipLeave)
 	}
 	return fmt.Errorf("list the members of %s: %w", room, err)
 }
@@ -177,7 +183,7 @@ func (a *account) join(ctx context.Context, room id.RoomID) error {
 	// Who came and went while the account was not in the room is not known:
 	// the members are asked for again. Naming a membership that nobody has
 	// keeps what is known of others, which lets events find their accounts.
-	if err := a.network.state.ClearCachedMembers(ctx, room, event.MembershipKnock); err != nil {
+	if err := a.state.ClearCachedMembers(ctx, room, event.MembershipKnock); err != nil {
 		return fmt.Errorf("forget the members of %s: %w", room, err)
 	}
 	return a.network.callFor(ctx, joinTimeout, func(ctx context.Context) error {
@@ -199,7 +205,7 @@ func (a *account) leave(ctx context.Context, room id.RoomID) error {
 	a.mu.Lock()
 	delete(a.invites, room)
 	a.mu.Unlock()
-	return a.network.state.SetMembership(ctx, room, a.user, event.MembershipLeave)
+	return a.state.SetMembership(ctx, room, a.user, event.MembershipLeave)
 }
 
 // setDirectRoom stores the room of a contact.

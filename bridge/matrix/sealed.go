@@ -2,8 +2,10 @@ package matrix
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"sync"
 	"time"
 
@@ -109,7 +111,7 @@ func (a *account) logDeviceIn(ctx context.Context) (*mautrix.Client, *cipher.Dev
 	var device *cipher.Device
 	err = n.call(ctx, func(ctx context.Context) (err error) {
 		device, err = cipher.Open(ctx, cipher.Options{
-			Client: client, DB: n.options.StateDB, PickleKey: n.options.PickleKey, State: n.state,
+			Client: client, DB: n.options.StateDB, PickleKey: n.options.PickleKey, State: a.state,
 			Arrived: func(id.SessionID) { poke(a.sealing.wake) }, Log: a.log,
 		})
 		return err
@@ -176,7 +178,7 @@ const plainFor = time.Minute
 // whose state was lost must not be taken for one where everybody may read along. Who is
 // not told of changes, a person without a session, asks every time.
 func (a *account) encrypts(ctx context.Context, room id.RoomID) (bool, error) {
-	known, err := a.network.state.IsEncrypted(ctx, room)
+	known, err := a.state.IsEncrypted(ctx, room)
 	if err != nil {
 		return false, fmt.Errorf("read whether %s is encrypted: %w", room, err)
 	}
@@ -187,23 +189,38 @@ func (a *account) encrypts(ctx context.Context, room id.RoomID) (bool, error) {
 	if known || plain && a.nature.told() {
 		return known, nil
 	}
-	var content event.EncryptionEventContent
-	err = a.network.call(ctx, func(ctx context.Context) error {
-		return a.client.StateEvent(ctx, room, event.StateEncryption, "", &content)
-	})
+	content, err := a.network.askEncryption(ctx, a.client, room)
 	switch {
-	case err == nil:
-		if err := a.network.state.SetEncryptionEvent(ctx, room, &content); err != nil {
-			return false, fmt.Errorf("store the encryption of %s: %w", room, err)
-		}
-		return true, nil
-	case notThere(err):
+	case err != nil:
+		return false, err
+	case content == nil:
 		s.mu.Lock()
 		s.plain[room] = time.Now()
 		s.mu.Unlock()
 		return false, nil
 	}
-	return false, fmt.Errorf("ask whether %s is encrypted: %w", room, err)
+	return true, a.state.keepEncryption(ctx, room, content)
+}
+
+// askEncryption asks how a room is encrypted; nil for one that is not. What the room
+// says of it may be anything; that it says something counts.
+func (n *Network) askEncryption(ctx context.Context, client *mautrix.Client, room id.RoomID) (*event.EncryptionEventContent, error) {
+	var raw []byte
+	err := n.call(ctx, func(ctx context.Context) (err error) {
+		raw, err = client.MakeRequest(ctx, http.MethodGet, client.BuildClientURL("v3", "rooms", room, "state", event.StateEncryption.Type, ""), nil, nil)
+		return err
+	})
+	switch {
+	case notThere(err):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("ask whether %s is encrypted: %w", room, err)
+	}
+	content := &event.EncryptionEventContent{}
+	if json.Unmarshal(raw, content) != nil {
+		content = &event.EncryptionEventContent{}
+	}
+	return content, nil
 }
 
 // seal makes of a message's content what is sent to a room: itself, or what only its

@@ -43,14 +43,14 @@ func (g ghost) fetchKeys(ctx context.Context) error {
 	request := mautrix.ReqSync{Since: since, FilterID: keysFilter, SetPresence: g.silentWord()}
 	var resp *mautrix.RespSync
 	err = g.network.call(ctx, func(ctx context.Context) (err error) {
-		resp, err = client.FullSyncRequest(ctx, request)
+		resp, err = askSync(ctx, client, request)
 		return err
 	})
 	if status, _ := response(err); status == http.StatusBadRequest && request.SetPresence == presenceNone {
 		g.network.strict.Store(true)
 		request.SetPresence = g.silentWord()
 		err = g.network.call(ctx, func(ctx context.Context) (err error) {
-			resp, err = client.FullSyncRequest(ctx, request)
+			resp, err = askSync(ctx, client, request)
 			return err
 		})
 	}
@@ -111,10 +111,10 @@ func (n *Network) encryptedEvent(ctx context.Context, evt *event.Event) error {
 func (n *Network) encryptionBegins(ctx context.Context, evt *event.Event) error {
 	content, ok := evt.Content.Parsed.(*event.EncryptionEventContent)
 	if !ok {
-		content = &event.EncryptionEventContent{Algorithm: id.AlgorithmMegolmV1} // whatever it says, it is not plain
+		content = &event.EncryptionEventContent{} // whatever it says, it is not plain
 	}
-	if err := n.state.SetEncryptionEvent(ctx, evt.RoomID, content); err != nil {
-		return fmt.Errorf("store the encryption of %s: %w", evt.RoomID, err)
+	if err := n.own().keepEncryption(ctx, evt.RoomID, content); err != nil {
+		return err
 	}
 	accounts, err := n.accountsIn(ctx, evt.RoomID)
 	if err != nil {
@@ -200,11 +200,11 @@ func (p *person) dropDevice() bool {
 // message use a new key: somebody may have come or gone unseen.
 func (p *person) missedMembers(ctx context.Context, room id.RoomID) error {
 	device := p.sealing.current()
-	encrypted, err := p.network.state.IsEncrypted(ctx, room)
+	encrypted, err := p.state.IsEncrypted(ctx, room)
 	if err != nil || !encrypted || device == nil {
 		return err
 	}
-	if err := p.network.state.ClearCachedMembers(ctx, room, event.MembershipKnock); err != nil {
+	if err := p.state.ClearCachedMembers(ctx, room, event.MembershipKnock); err != nil {
 		return fmt.Errorf("forget the members of %s: %w", room, err)
 	}
 	return device.Renew(ctx, room)

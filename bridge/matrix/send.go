@@ -164,8 +164,12 @@ func (a *account) roomOf(ctx context.Context, chat bridge.Chat) (room id.RoomID,
 	return id.RoomID(stored), ok, nil
 }
 
-// Typing implements [bridge.Typist]. It never makes a room.
+// Typing implements [bridge.Typist]. It never makes a room. Who is hidden is not seen
+// typing.
 func (a *account) Typing(ctx context.Context, chat bridge.Chat, typing bool) error {
+	if a.hides() {
+		return nil
+	}
 	room, ok, err := a.roomOf(ctx, chat)
 	if err != nil || !ok {
 		return err

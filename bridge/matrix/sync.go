@@ -120,7 +120,7 @@ func (a *account) poll(ctx context.Context, s *session, request mautrix.ReqSync,
 	defer func() { close(stop); <-watcher }()
 	var resp *mautrix.RespSync
 	err := a.network.callFor(pollCtx, limit, func(ctx context.Context) (err error) {
-		resp, err = client.FullSyncRequest(ctx, request)
+		resp, err = askSync(ctx, client, request)
 		return err
 	})
 	if err != nil && errors.Is(context.Cause(pollCtx), errPollAgain) {
@@ -203,7 +203,7 @@ func (a *account) syncedInvite(ctx context.Context, room id.RoomID, state []*eve
 // parse reads an event's content; one that cannot be read is skipped.
 func (a *account) parse(evt *event.Event, class event.TypeClass) bool {
 	evt.Type.Class = class
-	if err := evt.Content.ParseRaw(evt.Type); err != nil {
+	if err := readContent(evt); err != nil {
 		a.log.Debug().Err(err).Str("type", evt.Type.Type).Msg("Event cannot be read")
 		return false
 	}

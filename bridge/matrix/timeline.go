@@ -96,8 +96,7 @@ func (t *turn) fill(ctx context.Context, room id.RoomID, g *gap) error {
 	for g.before != "" && len(g.events) < maxGap && g.begin(g.events) == 0 {
 		var resp *mautrix.RespMessages
 		err := t.network.call(ctx, func(ctx context.Context) (err error) {
-			resp, err = t.client.Messages(ctx, room, g.before, "", mautrix.DirectionBackward,
-				&mautrix.FilterPart{LazyLoadMembers: true}, gapPage)
+			resp, err = askMessages(ctx, t.client, room, g.before, gapPage)
 			return err
 		})
 		if err != nil && final(err) {
@@ -129,7 +128,7 @@ func (t *turn) fillPage(ctx context.Context, room id.RoomID, g *gap, resp *mautr
 			continue
 		}
 		if content, ok := evt.Content.Parsed.(*event.MemberEventContent); ok {
-			if err := t.network.state.SetMember(ctx, room, id.UserID(evt.GetStateKey()), content); err != nil {
+			if err := t.state.SetMember(ctx, room, id.UserID(evt.GetStateKey()), content); err != nil {
 				return fmt.Errorf("store the membership of %s: %w", evt.GetStateKey(), err)
 			}
 		}

@@ -98,7 +98,9 @@ func (n *Network) take(ctx context.Context, txn *transaction) error {
 		return ctx.Err()
 	}
 	n.ephemeral(ctx, append(txn.Ephemeral, txn.UnstableEphemeral...))
-	return n.roomEvents(ctx, txn.Events)
+	err := n.roomEvents(ctx, txn.Events)
+	n.behind.Store(err != nil)
+	return err
 }
 
 // roomEvents handles the events of each room in their order, and several rooms
@@ -118,6 +120,7 @@ func (n *Network) roomEvents(ctx context.Context, raw []json.RawMessage) error {
 		}
 		rooms[evt.RoomID] = append(rooms[evt.RoomID], evt)
 	}
+	closings := n.closings.Load()
 	var group errgroup.Group // not with the context: all rooms get their turn
 	group.SetLimit(roomsAtOnce)
 	for _, room := range order {
@@ -125,6 +128,9 @@ func (n *Network) roomEvents(ctx context.Context, raw []json.RawMessage) error {
 			unlock := n.rooms.lock(room)
 			defer unlock()
 			for _, evt := range rooms[room] {
+				if n.closings.Load() != closings {
+					return errClosed
+				}
 				if err := n.handle(ctx, evt); err != nil {
 					return err
 				}
@@ -149,9 +155,10 @@ func parseEvent(data json.RawMessage) (*event.Event, error) {
 	if evt.StateKey != nil {
 		evt.Type.Class = event.StateEventType
 	}
-	if err := evt.Content.ParseRaw(evt.Type); err != nil {
+	if err := readContent(&evt); err != nil {
 		evt.Content.Parsed = nil
 	}
+	dropNil(&evt.Unsigned.InviteRoomState)
 	return &evt, nil
 }
 

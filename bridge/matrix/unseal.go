@@ -26,9 +26,11 @@ const (
 	keyEager = 30 * time.Second
 	keyLazy  = time.Minute
 	keyLimit = 14 * 24 * time.Hour
-	// maxSealed is how many messages of an account may wait for their keys. More
-	// are told of and not kept.
-	maxSealed = 1000
+	// maxSealed is how many messages of an account may wait for their keys,
+	// maxSealedOf how many of one sender, and maxSealedBytes what all of them may
+	// take. More are told of and not kept: nobody shall fill the place of the others.
+	maxSealed, maxSealedOf = 1000, 300
+	maxSealedBytes         = 16 << 20
 )
 
 // sealedEvent is a message whose key has not come.
@@ -103,10 +105,7 @@ func (a *account) tellSealed(ctx context.Context, evt *event.Event, line string)
 // keepSealed stores a message until its key comes.
 func (a *account) keepSealed(ctx context.Context, sealed *sealedEvent) error {
 	s := a.sealing
-	s.mu.Lock()
-	full := len(s.waiting) >= maxSealed
-	s.mu.Unlock()
-	if full {
+	if s.full(sealed.Event) {
 		return a.tellSealed(ctx, sealed.Event, unreadable)
 	}
 	if err := a.rememberSealed(ctx, sealed); err != nil {
@@ -117,6 +116,20 @@ func (a *account) keepSealed(ctx context.Context, sealed *sealedEvent) error {
 	s.mu.Unlock()
 	a.watchSealed()
 	return nil
+}
+
+// full says whether there is no place for one more message.
+func (s *sealing) full(evt *event.Event) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	bytes, same := len(evt.Content.VeryRaw), 0
+	for _, waits := range s.waiting {
+		bytes += len(waits.Event.Content.VeryRaw)
+		if waits.Event.Sender == evt.Sender {
+			same++
+		}
+	}
+	return len(s.waiting) >= maxSealed || same >= maxSealedOf || bytes > maxSealedBytes
 }
 
 func (a *account) rememberSealed(ctx context.Context, sealed *sealedEvent) error {
@@ -161,6 +174,9 @@ func (a *account) recallSealed(ctx context.Context) error {
 			continue
 		}
 		s.waiting[sealed.Event.ID] = sealed
+		if sealed.Told && s.device != nil {
+			s.device.Expect(sealed.Event)
+		}
 	}
 	if len(s.waiting) > 0 {
 		a.watchLocked()
@@ -242,7 +258,7 @@ func (a *account) trySealed(ctx context.Context) (pause time.Duration, err error
 
 func (a *account) trySealedEvent(ctx context.Context, device *cipher.Device, sealed *sealedEvent) error {
 	evt := sealed.Event
-	unlock := a.network.rooms.lock(evt.RoomID)
+	unlock := a.network.rooms.lock(a.state.key(evt.RoomID))
 	defer unlock()
 	plain, err := device.Decrypt(ctx, evt)
 	age := time.Since(sealed.Came)

@@ -20,6 +20,7 @@ type session struct {
 	ask     chan struct{} // pokes the watch: somebody new is followed
 	again   chan struct{} // pokes the sync: the presence it says has changed
 	syncing atomic.Bool   // the last poll went well
+	reading atomic.Bool   // what a poll brought is being dealt with
 }
 
 // startSession starts a session, or tells the running one that the presence has
@@ -109,7 +110,7 @@ func (a *account) unsynced(ctx context.Context, s *session) []id.UserID {
 	alone := users[:0]
 	for _, user := range users {
 		room, ok, err := a.network.options.Chats.DirectChat(ctx, a.owner, Name, bridge.RemoteID(user))
-		if err != nil || !ok || !a.network.state.IsMembership(ctx, id.RoomID(room), user, event.MembershipJoin) {
+		if err != nil || !ok || !a.state.IsMembership(ctx, id.RoomID(room), user, event.MembershipJoin) {
 			alone = append(alone, user)
 		}
 	}

@@ -85,7 +85,6 @@ func openLogin(n *Network, login bridge.Login, events bridge.Receiver) (member, 
 	if err != nil {
 		return nil, fmt.Errorf("%w: link the account again with \"papillon link\"", err)
 	}
-	client.StateStore = n.state
 	if credentials.RefreshToken != "" {
 		if n.options.Renew == nil {
 			return nil, fmt.Errorf("there is no storage for renewed log-ins")

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/rs/zerolog"
 	"go.mau.fi/util/dbutil"
@@ -18,7 +19,6 @@ import (
 	"maunium.net/go/mautrix/crypto"
 	"maunium.net/go/mautrix/event"
 	"maunium.net/go/mautrix/id"
-	"maunium.net/go/mautrix/sqlstatestore"
 )
 
 // Options is what a device works with. All fields but Log must be set.
@@ -31,7 +31,7 @@ type Options struct {
 	DB        *dbutil.Database
 	PickleKey []byte
 	// State knows the rooms that are encrypted.
-	State *sqlstatestore.SQLStateStore
+	State crypto.StateStore
 	// Arrived is told of each session whose key has come. It must not block.
 	Arrived func(session id.SessionID)
 	// Log gets what goes wrong with keys. No text of a message is logged.
@@ -76,7 +76,7 @@ func Open(ctx context.Context, o Options) (*Device, error) {
 	if o.Client.UserID == "" || o.Client.DeviceID == "" {
 		return nil, errors.New("open the keys: the client is not logged in as a device")
 	}
-	store := &watchedStore{SQLCryptoStore: newStore(o.DB, o.Client.UserID, o.Client.DeviceID, o.PickleKey)}
+	store := &watchedStore{SQLCryptoStore: newStore(o.DB, o.Client.UserID, o.Client.DeviceID, o.PickleKey), own: o.Client.UserID}
 	log := o.Log.Level(max(o.Log.GetLevel(), zerolog.WarnLevel))
 	d := &Device{machine: crypto.NewOlmMachine(o.Client, &log, store, o.State), store: store}
 	d.machine.SessionReceived = func(_ context.Context, _ id.RoomID, session id.SessionID, _ uint32) { o.Arrived(session) }
@@ -137,9 +137,15 @@ func (d *Device) Member(ctx context.Context, evt *event.Event) {
 	d.machine.HandleMemberEvent(d.machine.Log.WithContext(ctx), evt)
 }
 
+// decryptTime bounds the opening of a message.
+const decryptTime = 30 * time.Second
+
 // Decrypt opens an event of the type m.room.encrypted. The error is [ErrNoKey] if it
 // may be opened later; any other will not go away.
 func (d *Device) Decrypt(ctx context.Context, evt *event.Event) (*event.Event, error) {
+	// The sender's device may be asked for.
+	ctx, cancel := context.WithTimeout(ctx, decryptTime)
+	defer cancel()
 	plain, err := d.machine.DecryptMegolmEvent(d.machine.Log.WithContext(ctx), evt)
 	switch {
 	case errors.Is(err, crypto.ErrNoSessionFound), errors.Is(err, crypto.ErrGroupSessionWithheld), errors.Is(err, crypto.ErrRatchetError),
@@ -195,8 +201,17 @@ func (d *Device) Ask(ctx context.Context, evt *event.Event) error {
 	} else if err != nil {
 		d.machine.Log.Warn().Err(err).Msg("The backup of keys cannot be read")
 	}
+	d.Expect(evt)
 	return wrap("ask for a key", d.machine.SendRoomKeyRequest(ctx, evt.RoomID, content.SenderKey, content.SessionID, "",
 		map[id.UserID][]id.DeviceID{evt.Sender: {"*"}, d.machine.Client.UserID: {"*"}}))
+}
+
+// Expect has the answer be taken when the sender of a message gives its key: [Device.Ask]
+// was called for it before, perhaps before a restart.
+func (d *Device) Expect(evt *event.Event) {
+	if content, ok := evt.Content.Parsed.(*event.EncryptedEventContent); ok {
+		d.store.expect(content.SessionID, evt.Sender)
+	}
 }
 
 // Renew has the next message to a room use a new key, sent to whoever is there then.
