@@ -156,6 +156,24 @@ func (g *Gateway) Run(ctx context.Context) error {
 	}
 }
 
+// awaitLink is linkOf for what would be refused without an identity: one that was
+// stored a moment ago is waited for, until [Gateway.Run] has opened it.
+func (g *Gateway) awaitLink(ctx context.Context, h Handle, network string) *link {
+	ticker := time.NewTicker(accountPoll / 10)
+	defer ticker.Stop()
+	for deadline := time.Now().Add(3 * accountPoll); ; {
+		l := g.linkOf(h, network)
+		if l != nil || time.Now().After(deadline) {
+			return l
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
 // accountChanged makes a change take effect.
 func (g *Gateway) accountChanged(ctx context.Context, c AccountChange) {
 	log := g.Log.With().Str("handle", string(c.Handle)).Logger()

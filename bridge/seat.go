@@ -99,7 +99,7 @@ func (s *seat) Invite(ctx context.Context, typed string, reply func()) error {
 	if who.contact == nil {
 		return s.ring(h, reply)
 	}
-	l := g.linkOf(s.user.handle, who.contact.Network)
+	l := g.awaitLink(ctx, s.user.handle, who.contact.Network)
 	if l == nil {
 		return msnp.Errorf(msnp.CodeNotOnline, "the account has no identity on %s", who.contact.Network)
 	}

@@ -1,9 +1,11 @@
 package bridge_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"papillon/bridge"
 	"papillon/bridge/fake"
@@ -68,4 +70,27 @@ func TestSignUpAtTheDesk(t *testing.T) {
 			t.Errorf("the account is still known: %v, %v", known, err)
 		}
 	}, fake.Social())
+}
+
+// Who signs in as soon as he has signed up can write to people at once.
+func TestSignInRightAfterSignUp(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		stopGateway(t, w.g)
+		w.g = startGateway(t, w.db, func(o *bridge.Options) {
+			o.SignUp = func(string, bridge.RemoteID) bool { return true }
+			o.NewPassword = func() (string, error) { return "password", nil }
+		}, w.net)
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- w.g.Run(ctx) }()
+		synctest.Wait()
+		_, err := w.net.Desk().Ask(t.Context(), "dave@fake.test", "register", "")
+		must(t, err)
+		d := open(t, w.g, "dave@example.org", msnp.Online)
+		must(t, d.add(msnp.Forward, "bob@fake.test"))
+		_, err = d.chat("bob@fake.test")
+		must(t, err)
+		cancel()
+		must(t, <-ended)
+	})
 }
