@@ -122,6 +122,9 @@ func (a *account) retitle(ctx context.Context, room id.RoomID) error {
 	return nil
 }
 
+// noTitle is what a room is called of which nothing is known.
+const noTitle = "a room"
+
 // titleOf finds what a room is called: its name, its address, or who is in it.
 func (a *account) titleOf(ctx context.Context, room id.RoomID) (titled, error) {
 	f, err := a.lookAt(ctx, room)
@@ -134,7 +137,7 @@ func (a *account) titleOf(ctx context.Context, room id.RoomID) (titled, error) {
 	if f.Joined > 1 {
 		return titled{fmt.Sprintf("a room of %d people", f.Joined), false}, nil
 	}
-	return titled{"a room", true}, nil
+	return titled{noTitle, true}, nil
 }
 
 // lookAt asks the homeserver about a room: what it is called, how many are in it

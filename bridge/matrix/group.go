@@ -406,13 +406,14 @@ func (g ghost) knownGroup(ctx context.Context, room id.RoomID) (bool, error) {
 // entered implements [nature]: the next poll brings the room.
 func (p *person) entered(context.Context, id.RoomID) error { return nil }
 
-// groups implements [nature].
+// groups implements [nature]. A room that was entered just now may have no name yet.
 func (p *person) groups(context.Context) (all []bridge.Contact, err error) {
 	if err := p.broken(); err != nil {
 		return nil, err
 	}
 	for _, entry := range p.book.roster() {
 		if entry.Contact.Room {
+			entry.Contact.Name = or(entry.Contact.Name, noTitle)
 			all = append(all, entry.Contact)
 		}
 	}

@@ -46,6 +46,8 @@ func TestInviteToARoomThatCannotBeJoined(t *testing.T) {
 					t.Errorf("stored %q, %v, %v", room, ok, err)
 				}
 				await(alice, "the request", func(bridge.ContactRequested) bool { return true })
+				// The one that joined says so before it ends.
+				synctest.Wait()
 				if left := len(alice.network.joins.waiting); left != 0 {
 					t.Errorf("%d joins are still tried", left)
 				}
