@@ -156,9 +156,13 @@ func (b *bot) isIn(ctx context.Context, room id.RoomID) (bool, error) {
 	return membership == event.MembershipJoin, nil
 }
 
-// member takes invites: to direct chats. Others are declined.
+// member takes invites: to direct chats. Others are declined. Once the bot is in, what
+// was asked before is answered.
 func (b *bot) member(ctx context.Context, evt *event.Event) error {
 	content := evt.Content.AsMember()
+	if content.Membership == event.MembershipJoin && b.attended() != nil {
+		return b.cameIn(ctx, evt)
+	}
 	if content.Membership != event.MembershipInvite || b.attended() == nil || b.network.ghosts.owns(evt.Sender) {
 		return nil
 	}
@@ -171,6 +175,20 @@ func (b *bot) member(ctx context.Context, evt *event.Event) error {
 		go f(b.network.life)
 		return true
 	})
+}
+
+// cameIn takes what was written in a room before the bot was there.
+func (b *bot) cameIn(ctx context.Context, join *event.Event) error {
+	g, err := b.network.sinceInvite(ctx, b.client, join)
+	if err != nil {
+		return err
+	}
+	for _, evt := range g.events {
+		if err := b.overhear(ctx, evt); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // answerInvite takes an invite or declines it. One that does not hold any more is

@@ -200,6 +200,11 @@ func TestPersonIsInvited(t *testing.T) {
 		if _, err := bob.Say(patient(t), room, "said before the answer"); err != nil {
 			t.Fatal(err)
 		}
+		for i := range timelineLimit { // more than a poll brings
+			if _, err := bob.Say(patient(t), room, fmt.Sprint("and ", i)); err != nil {
+				t.Fatal(err)
+			}
+		}
 		if err := alice.person.Allow(patient(t), bridge.RemoteID(bob.UserID)); err != nil {
 			t.Fatal(err)
 		}

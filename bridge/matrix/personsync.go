@@ -149,6 +149,7 @@ type turn struct {
 	lost     bool     // the homeserver does not know the position: at.At counts
 	doubted  bool     // its token was refused once
 	relogged bool     // its device was ended from elsewhere, and made anew
+	bares    int      // how often a new room has come without its state
 	unnamed  bool     // a new room is not told yet, because its name may follow
 	changed  *changes // by the poll in hand
 	unsaved  *changes // and before, not stored yet
@@ -170,14 +171,7 @@ func (t *turn) once(ctx context.Context) error {
 	if err := t.beginSync(ctx); err != nil {
 		return err
 	}
-	request, limit := mautrix.ReqSync{Since: t.at.Since, FilterID: t.filter}, t.network.options.SyncTimeout+syncGrace
-	if t.at.Since == "" {
-		limit = firstSync
-	} else if t.unnamed {
-		request.Timeout = int(settleTime.Milliseconds())
-	} else if t.greeted {
-		request.Timeout = int(t.network.options.SyncTimeout.Milliseconds())
-	}
+	request, limit := t.request()
 	resp, err := t.poll(ctx, t.session, request, limit)
 	if status, _ := response(err); status == http.StatusBadRequest && t.at.Since != "" && !errors.Is(err, mautrix.ErrFailedToRefreshToken) {
 		t.log.Warn().Msg("The homeserver no longer knows how far the account was read; going by the time")
@@ -187,6 +181,12 @@ func (t *turn) once(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if t.bare(resp) && t.bares < bareTries {
+		t.bares++
+		wait(ctx, barePause, nil)
+		return errPollAgain
+	}
+	t.bares = 0
 	t.session.reading.Store(true)
 	defer t.session.reading.Store(false)
 	if device := t.sealing.current(); device != nil {
@@ -203,6 +203,20 @@ func (t *turn) once(ctx context.Context) error {
 		return t.store(ctx)
 	}
 	return nil
+}
+
+// request returns the next poll and how long it may take.
+func (t *turn) request() (mautrix.ReqSync, time.Duration) {
+	request, limit := mautrix.ReqSync{Since: t.at.Since, FilterID: t.filter}, t.network.options.SyncTimeout+syncGrace
+	switch {
+	case t.at.Since == "":
+		limit = firstSync
+	case t.unnamed:
+		request.Timeout = int(settleTime.Milliseconds())
+	case t.greeted:
+		request.Timeout = int(t.network.options.SyncTimeout.Milliseconds())
+	}
+	return request, limit
 }
 
 // withKeys takes in the keys that a poll brought. For that others' keys are asked for,

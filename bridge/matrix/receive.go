@@ -131,6 +131,8 @@ func (n *Network) ghostMember(ctx context.Context, ghost id.UserID, evt *event.E
 	switch {
 	case a == nil && membership == event.MembershipInvite:
 		return n.declineFor(ctx, ghost, evt.RoomID)
+	case a != nil && membership == event.MembershipJoin:
+		return a.cameIn(ctx, evt)
 	case a == nil || n.ghosts.owns(evt.Sender):
 		return nil
 	case membership == event.MembershipInvite:

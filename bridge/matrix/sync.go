@@ -93,9 +93,9 @@ func (g ghost) sync(ctx context.Context, s *session) {
 	}
 }
 
-// errPollAgain says that a poll was given up because the presence it says is
-// out of date.
-var errPollAgain = errors.New("presence has changed")
+// errPollAgain says that a poll is to be made again at once, because the presence it
+// says is out of date, or the answer is not whole.
+var errPollAgain = errors.New("the poll is to be made again")
 
 // poll makes one request, which says the user's presence.
 func (a *account) poll(ctx context.Context, s *session, request mautrix.ReqSync, limit time.Duration) (*mautrix.RespSync, error) {
