@@ -32,8 +32,9 @@ type Traits struct {
 	// TellsStrangers: somebody's presence is told to people who share no room with
 	// him.
 	TellsStrangers bool
-	// ChecksContent: messages whose body is no text, and edits of what the room has
-	// never seen, are refused when they are sent.
+	// ChecksContent: messages whose body is no text, edits of what the room has
+	// never seen, device keys that are none, and numbers out of range in messages to
+	// devices are refused when they are sent.
 	ChecksContent bool
 }
 
