@@ -9,7 +9,7 @@ import (
 
 const (
 	// memoryPoll is how often it is looked whether the server has become quiet.
-	memoryPoll = 5 * time.Second
+	memoryPoll = 2 * time.Second
 	// quietShare is the part of the heap in use that may be allocated meanwhile.
 	quietShare = 16
 	// quietLeast is what may be allocated in any case, in bytes.
