@@ -265,6 +265,26 @@ func TestComponentAsks(t *testing.T) {
 	})
 }
 
+// TestComponentKnowsBeforeSignIn: a presence that comes before the user is there is
+// told when he is, though his asking brings no news then.
+func TestComponentKnowsBeforeSignIn(t *testing.T) {
+	scripted(t, func(t *testing.T, n *Network, c *scriptedConn) {
+		must(t, n.options.Memory.Remember(t.Context(), "", Name, subscriptionPrefix+robert, subscription{to: granted}.String()))
+		a, in := openTest(t, n, "alice@msn.localhost")
+		must(t, a.Follow(t.Context(), bridge.Contact{ID: robert}))
+		c.expect(t, "presence probe alice@msn.test "+robert)
+		c.say(t, presenceFrom(robert+"/x", a.bare, ""))
+		synctest.Wait()
+		in.none(t) // to nobody
+		must(t, a.SetPresence(t.Context(), bridge.Presence{Show: bridge.Available}))
+		c.say(t, presenceFrom(robert+"/x", a.bare, ""))
+		synctest.Wait()
+		if e := next[bridge.PresenceChanged](t, in); e.Contact != robert || e.Presence.Show != bridge.Available {
+			t.Errorf("%+v", e)
+		}
+	})
+}
+
 // TestComponentSpeaksAgain cuts the stream.
 func TestComponentSpeaksAgain(t *testing.T) {
 	scripted(t, func(t *testing.T, n *Network, c *scriptedConn) {

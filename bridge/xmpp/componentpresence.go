@@ -45,8 +45,9 @@ func (a *componentAccount) SetPresence(ctx context.Context, p bridge.Presence) e
 	return nil
 }
 
-// arrive asks for the presence of those whom the account sees, and enters rooms,
-// once per sign-in. Saying is held.
+// arrive asks for the presence of those whom the account sees, once per sign-in, and
+// tells what is known of them already: what came before the sign-in, an answer to
+// Follow perhaps, was told to nobody, and the same again is no news. Saying is held.
 func (a *componentAccount) arrive(ctx context.Context) error {
 	a.state.Lock()
 	arrived := a.arrived
@@ -56,6 +57,9 @@ func (a *componentAccount) arrive(ctx context.Context) error {
 		return nil
 	}
 	for _, id := range a.those(func(s subscription) bool { return s.to == granted }) {
+		if p, known := a.contacts.of(id); known {
+			a.tell(id, p)
+		}
 		if err := a.probe(ctx, id); err != nil {
 			return err
 		}
