@@ -195,7 +195,7 @@ func (c *conn) enterSwitchboard(req *request) error {
 		return fmt.Errorf("open conversation: %w", err)
 	}
 	c.becomeSwitchboard(sb, conversation, who.Handle)
-	c.sendLine("USR", req.trID, "OK", string(who.Handle), sb.dialect.encode(who.Name))
+	c.sendLine("USR", req.trID, "OK", string(who.Handle), sb.dialect.encodeQuoted(who.Name))
 	return nil
 }
 

@@ -101,3 +101,8 @@ func findDialect(name string) *dialect {
 func (d *dialect) encode(name string) string {
 	return wire.EncodeName(name, d.names, d.maxName)
 }
+
+// encodeQuoted makes a word of a friendly name that is evaluated, and shown nowhere.
+func (d *dialect) encodeQuoted(name string) string {
+	return wire.EncodeName(name, d.names|wire.Quoted, d.maxName)
+}

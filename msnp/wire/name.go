@@ -9,16 +9,25 @@ import (
 	"golang.org/x/text/encoding/charmap"
 )
 
-// Encoding is how the characters beyond ASCII of a friendly name are written.
+// Encoding is how the characters of a friendly name are written: [ASCII] or
+// [UTF8], with [Quoted] if need be.
 type Encoding uint8
 
 const (
 	// ASCII writes every byte beyond ASCII as %XX, as draft-movva-00 §5.5 asks.
-	ASCII Encoding = iota
+	ASCII Encoding = 0
 	// UTF8 leaves them as they are. All clients seen show such names right;
 	// aMSN shows two letters for an encoded one.
-	UTF8
+	UTF8 Encoding = 1
+	// Quoted writes the signs that Tcl reads as more than themselves as %XX too: aMSN
+	// of 2002 evaluates the answer to the USR of a switchboard, name and all, and is
+	// deaf to every conversation once that has failed. Clients encoded these signs when
+	// they chose a name, and the original server gave it back so.
+	Quoted Encoding = 2
 )
+
+// tclSigns is what [Quoted] encodes.
+const tclSigns = `"$[]{}\`
 
 // namelessName stands for a name that has nothing to show: clients crash on an
 // empty word or show a nameless contact.
@@ -26,8 +35,8 @@ const namelessName = "?"
 
 // EncodeName makes one word of a friendly name (draft-movva-00 §5.5). Blanks,
 // percent signs and control characters become %XX, and so do bytes beyond ASCII
-// unless enc is [UTF8]. ASCII letters, digits and other signs never do: an
-// encoded letter stops aMSN's event loop. Blanks at either end are dropped, and
+// unless enc is [UTF8]. Other signs do only with [Quoted], ASCII letters and digits
+// never: an encoded letter stops aMSN's event loop. Blanks at either end are dropped, and
 // bytes that are not UTF-8 are read as Windows-1252.
 //
 // The encoded form has at most max bytes, 0 being no limit; a longer name is
@@ -115,7 +124,8 @@ func appendName(dst []byte, s string, enc Encoding) []byte {
 }
 
 func escapes(r rune, enc Encoding) bool {
-	return r <= ' ' || r == '%' || r >= 0x7f && r < 0xa0 || r >= 0xa0 && enc == ASCII
+	return r <= ' ' || r == '%' || r >= 0x7f && r < 0xa0 || r >= 0xa0 && enc&UTF8 == 0 ||
+		enc&Quoted != 0 && strings.ContainsRune(tclSigns, r)
 }
 
 // invisible says what has no place at either end of a name.

@@ -26,6 +26,8 @@ func TestEncodeName(t *testing.T) {
 		"signs stay":                  {`aZ09-_.~!*'();:@&=+$,/?#[]<>{}|^"\`, wire.ASCII, 0, `aZ09-_.~!*'();:@&=+$,/?#[]<>{}|^"\`},
 		"ASCII":                       {"Zoé", wire.ASCII, 0, "Zo%C3%A9"},
 		"UTF8":                        {"Zoé", wire.UTF8, 0, "Zoé"},
+		"quoted":                      {`é "$[x]{y}\`, wire.UTF8 | wire.Quoted, 0, `é%20%22%24%5Bx%5D%7By%7D%5C`},
+		"quoted ASCII":                {`é;"`, wire.ASCII | wire.Quoted, 0, `%C3%A9;%22`},
 		"controls":                    {"a\r\nOUT\x00\x7f.", wire.UTF8, 0, "a%0D%0AOUT%00%7F."},
 		"C1 controls":                 {"a\u0085b\u009fc\u00a0d", wire.UTF8, 0, "a%C2%85b%C2%9Fc\u00a0d"},
 		"Windows-1252":                {"Zo\xe9 \x80", wire.UTF8, 0, "Zoé%20€"},
@@ -96,7 +98,8 @@ func checkEncoded(t interface{ Fatalf(string, ...any) }, in, out string, enc wir
 		t.Fatalf("EncodeName(%q) = %q is not UTF-8", in, out)
 	}
 	for _, r := range out {
-		if r <= ' ' || unicode.IsControl(r) || enc == wire.ASCII && r > 0x7f {
+		if r <= ' ' || unicode.IsControl(r) || enc&wire.UTF8 == 0 && r > 0x7f ||
+			enc&wire.Quoted != 0 && strings.ContainsRune(`"$[]{}\`, r) {
 			t.Fatalf("EncodeName(%q, %d, %d) = %q holds %q", in, enc, max, out, r)
 		}
 	}
@@ -109,7 +112,7 @@ func TestNameRoundTrip(t *testing.T) {
 		if strings.TrimFunc(name, func(r rune) bool { return unicode.IsSpace(r) || unicode.Is(unicode.Cf, r) }) == "" {
 			name += "x"
 		}
-		enc := rapid.SampledFrom([]wire.Encoding{wire.ASCII, wire.UTF8}).Draw(t, "encoding")
+		enc := rapid.SampledFrom([]wire.Encoding{wire.ASCII, wire.UTF8, wire.ASCII | wire.Quoted, wire.UTF8 | wire.Quoted}).Draw(t, "encoding")
 		whole := wire.EncodeName(name, enc, 0)
 		checkEncoded(t, name, whole, enc, 0)
 		if back := wire.DecodeName(whole); back != name {
@@ -145,7 +148,7 @@ func FuzzName(f *testing.F) {
 		f.Add(seed, uint16(129))
 	}
 	f.Fuzz(func(t *testing.T, in string, max uint16) {
-		for _, enc := range []wire.Encoding{wire.ASCII, wire.UTF8} {
+		for _, enc := range []wire.Encoding{wire.ASCII, wire.UTF8, wire.UTF8 | wire.Quoted} {
 			out := wire.EncodeName(in, enc, int(max))
 			checkEncoded(t, in, out, enc, int(max))
 			back := wire.DecodeName(out)
