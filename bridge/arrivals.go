@@ -173,9 +173,12 @@ func (u *user) pump(l *lane) {
 	}
 	u.abridge(l)
 	if s := u.windows.find(l.contact); s != nil {
-		for len(l.queue) > 0 && l.onWay < onWayMost {
+		for first := true; len(l.queue) > 0 && l.onWay < onWayMost; first = false {
 			m := l.queue[0]
 			l.queue = l.queue[1:]
+			if !first && len(l.queue) == 0 {
+				s.switchboard.Pause()
+			}
 			if !u.hand(l, s, m) {
 				u.windows.leave(s) // its connection is dead and only has to notice
 				return
@@ -200,6 +203,7 @@ func (u *user) ringFor(l *lane) {
 	u.notifier.Ring(msnp.Ring{
 		ID:     c.id,
 		Caller: p.member(),
+		Apart:  true,
 		Answer: func(_ context.Context, sb msnp.Switchboard) (msnp.Conversation, error) {
 			return u.answerFor(l, c, sb)
 		},
@@ -281,12 +285,16 @@ func (u *user) hand(l *lane, s *seat, m arrival) (queued bool) {
 		u.handed(l, m, 0, true)
 		return true
 	}
-	if room {
-		s.conversation.seatSpeaker(m.from)
+	if room && s.conversation.seatSpeaker(m.from) || !s.greeted {
+		s.switchboard.Pause()
 	}
+	s.greeted = true
 	for i, raw := range pieces {
 		var delivered func(bool)
 		if i == len(pieces)-1 {
+			if i > 0 {
+				s.switchboard.Pause()
+			}
 			delivered = func(ok bool) { u.handed(l, m, size, ok) }
 		}
 		queued = s.switchboard.Message(m.from, raw, delivered)

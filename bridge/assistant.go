@@ -110,7 +110,10 @@ func (p *assistantParticipant) hear(ctx context.Context, said utterance, done fu
 		return
 	}
 	answer := p.gateway.command(ctx, speaker.user, message.Text())
-	for _, piece := range text.Split(text.FromNetwork(answer, speaker.user.era), body.MaxText) {
+	for i, piece := range text.Split(text.FromNetwork(answer, speaker.user.era), body.MaxText) {
+		if i > 0 {
+			speaker.switchboard.Pause()
+		}
 		speaker.switchboard.Message(p.member(), body.NewText(piece, body.DefaultFormat()).Append(nil), nil)
 	}
 }

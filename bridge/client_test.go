@@ -83,6 +83,7 @@ type client struct {
 	slow    bool // its TCP stack keeps receipts back, in kept
 	kept    []receipt
 	rings   []msnp.Ring
+	apart   []string // the texts that came after a pause
 }
 
 // open signs a user in and sets a status, unless it is Offline.
@@ -243,6 +244,7 @@ type board struct {
 	client       *client
 	conversation msnp.Conversation
 	dead         bool // its connection is gone and has not noticed; guarded by client.mu
+	paused       bool // since the last message; guarded by client.mu
 }
 
 // say sends a text; the outcome is recorded as ACK or NAK.
@@ -278,6 +280,10 @@ func (b *board) Message(from msnp.Member, message []byte, delivered func(bool)) 
 	}
 	b.client.mu.Lock()
 	dead := b.dead
+	if b.paused {
+		b.paused = false
+		b.client.apart = append(b.client.apart, m.Text())
+	}
 	b.client.mu.Unlock()
 	switch user, typing := m.Typing(); {
 	case dead:
@@ -324,6 +330,13 @@ func (c *client) settle(ok bool) (size int) {
 		}
 	}
 	return size
+}
+
+// Pause implements [msnp.Switchboard].
+func (b *board) Pause() {
+	b.client.mu.Lock()
+	defer b.client.mu.Unlock()
+	b.paused = true
 }
 
 // Hangup implements [msnp.Switchboard].

@@ -14,6 +14,9 @@ type seat struct {
 	user         *user
 	switchboard  msnp.Switchboard
 	conversation *conversation
+	// greeted says that a message from a network was handed over here, so that the
+	// client has long read who sits in the conversation. Owned.
+	greeted bool
 }
 
 // Converse implements [msnp.Session].

@@ -23,17 +23,19 @@ func (s *speaker) left(Handle) {}
 func (s *speaker) hear(_ context.Context, _ utterance, done func(error)) { finish(done, nil) }
 
 // seatSpeaker brings somebody into a conversation who speaks in its room, unless
-// he sits there. It does not block: the room has heard what was said before.
-func (c *conversation) seatSpeaker(who msnp.Member) {
+// he sits there, and says whether it did. It does not block: the room has heard what was
+// said before.
+func (c *conversation) seatSpeaker(who msnp.Member) (seated bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.find(who.Handle) != nil || len(c.members) == 0 {
-		return
+		return false
 	}
 	for _, other := range c.members {
 		other.joined(who)
 	}
 	c.members = append(c.members[:len(c.members):len(c.members)], &speaker{who: who})
+	return true
 }
 
 // room returns the room in the conversation that a user's identity on a network

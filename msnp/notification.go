@@ -155,6 +155,9 @@ func (n *notification) Ring(r Ring) {
 		}
 		return
 	}
+	if r.Apart {
+		n.out.pause()
+	}
 	n.sendLine("RNG", number(r.ID), n.address(), cookiePackage, cookie,
 		string(r.Caller.Handle), n.dialect.encode(r.Caller.Name))
 }

@@ -40,6 +40,10 @@ type outgoing struct {
 	watching bool          // a goroutine waits for receipts
 	drained  chan struct{} // made by finish, closed when nothing is left to write
 
+	pauseAt   int64       // what was added behind this position waits; see pause
+	pausing   *time.Timer // writes on after a pause, in the writer's place
+	lastWrite time.Time
+
 	held bool // between hold and release; belongs to the reader
 }
 
@@ -141,7 +145,7 @@ func (o *outgoing) flush() {
 	}
 }
 
-// write writes until the queue is empty.
+// write writes until the queue is empty or a pause is due.
 func (o *outgoing) write() {
 	for {
 		o.mu.Lock()
@@ -155,13 +159,19 @@ func (o *outgoing) write() {
 			}
 			return
 		}
-		batch := o.queue
-		o.queue, o.inFlight = o.spare[:0], len(batch)
+		batch, more := o.takeBatch()
+		if more > 0 {
+			o.pausing = time.AfterFunc(more, o.write)
+			o.mu.Unlock()
+			return
+		}
+		o.inFlight, o.pausing = len(batch), nil
 		o.mu.Unlock()
 
 		err := o.writeBatch(batch)
 
 		o.mu.Lock()
+		o.lastWrite = time.Now()
 		o.inFlight, o.spare = 0, batch[:0]
 		o.written += int64(len(batch))
 		watch := err == nil && len(o.receipts) > 0 && !o.watching

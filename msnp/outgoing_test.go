@@ -196,3 +196,42 @@ func BenchmarkOutgoing(b *testing.B) {
 		o.release()
 	}
 }
+
+// TestOutgoingPause: of a burst only the end waits, and what is sent after it with it;
+// after a while without writes nothing does.
+func TestOutgoingPause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server, client := net.Pipe()
+		defer client.Close()
+		o := outgoing{nc: server, failed: func(error) {}}
+		start := time.Now()
+		expect := func(want string, after time.Duration) {
+			t.Helper()
+			got := make([]byte, 100)
+			n, err := client.Read(got)
+			if took := time.Since(start); err != nil || string(got[:n]) != want || took != after {
+				t.Fatalf("read %q (%v) after %v, want %q after %v", got[:n], err, took, want, after)
+			}
+		}
+		o.pause() // nothing was written yet
+		o.send(lines("a"), nil)
+		expect("a", 0)
+		o.pause()
+		o.send(lines("b"), nil)
+		synctest.Wait()
+		o.pause()
+		o.send(lines("c"), nil)
+		expect("b", 0)
+		o.send(lines("d"), nil)
+		expect("cd", pauseTime)
+		time.Sleep(pauseTime)
+		o.pause()
+		o.send(lines("e"), nil)
+		expect("e", 2*pauseTime)
+		o.pause()
+		o.send(lines("f"), nil)
+		synctest.Wait()
+		o.finish()
+		expect("f", 3*pauseTime)
+	})
+}

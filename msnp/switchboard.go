@@ -87,6 +87,9 @@ func (s *switchboard) Message(from Member, message []byte, delivered func(bool))
 	}, delivered)
 }
 
+// Pause implements [Switchboard].
+func (s *switchboard) Pause() { s.out.pause() }
+
 // Hangup implements [Switchboard].
 func (s *switchboard) Hangup() {
 	s.hangUp()
