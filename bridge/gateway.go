@@ -96,7 +96,7 @@ func New(options Options) *Gateway {
 		links:   make(map[Handle][]*link),
 	}
 	g.reaper = inboxReaper{gateway: g, pending: make(map[int64]struct{})}
-	g.lastID.Store(rand.Uint32N(1 << 20))
+	g.lastID.Store(firstConversation + rand.Uint32N(1<<20))
 	return g
 }
 
@@ -304,6 +304,11 @@ func (g *Gateway) user(h Handle) *user {
 	defer g.mu.Unlock()
 	return g.users[h]
 }
+
+// firstConversation is the lowest id of a conversation after a start. The original
+// service's had eight digits. aMSN takes a ring for the answer to a request of its own
+// when the id is that of the request, which it counts from 1.
+const firstConversation = 1 << 20
 
 // newConversationID counts conversations, below 2^31 and never 0.
 func (g *Gateway) newConversationID() uint32 {
