@@ -70,8 +70,9 @@ func (d *dialect) profileMessage(who Member, now time.Time) []byte {
 	return body.NewProfile(fields).Append(nil)
 }
 
-// appendProperties appends what follows SYN; draft-movva-00 §7.5. The order is the
-// draft's; gaim and aMSN depend on it, and on empty lists being marked.
+// appendProperties appends what follows SYN, all but RL, which is last; draft-movva-00
+// §7.5. The order is the draft's; gaim and aMSN depend on it, and on empty lists being
+// marked.
 func (d *dialect) appendProperties(dst []byte, trID string, p Properties) []byte {
 	serial := number(p.Serial)
 	dst = appendReply(dst, "GTC", trID, serial, string(p.Prompt))
@@ -84,8 +85,8 @@ func (d *dialect) appendProperties(dst []byte, trID string, p Properties) []byte
 	if d.groups {
 		dst = d.appendGroups(dst, trID, p)
 	}
-	for list := range p.Lists {
-		dst = d.appendList(dst, trID, List(list), p, d.phones && List(list) == Forward)
+	for list := range Reverse {
+		dst = d.appendList(dst, trID, list, p, d.phones && list == Forward)
 	}
 	return dst
 }

@@ -84,7 +84,8 @@ func (n *notification) handleOUT(*request) error {
 }
 
 // handleSYN sends the user's properties; draft-movva-00 §7.5. When the client
-// has the present version nothing follows.
+// has the present version nothing follows. The last list comes apart for a client
+// that has set its status before: MSN.pm does, and reads the others only then.
 func (n *notification) handleSYN(req *request) error {
 	have, err := strconv.ParseUint(req.args[0], 10, 32)
 	if err != nil {
@@ -99,6 +100,13 @@ func (n *notification) handleSYN(req *request) error {
 			}
 			return n.dialect.appendProperties(b, req.trID, p)
 		}, nil)
+		if uint32(have) == p.Serial {
+			return
+		}
+		if n.status.Visible() {
+			n.out.pause()
+		}
+		n.out.send(func(b []byte) []byte { return n.dialect.appendList(b, req.trID, Reverse, p, false) }, nil)
 	})
 }
 

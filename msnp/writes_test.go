@@ -49,7 +49,8 @@ func (c chunks) want(pattern string) string {
 
 // TestWrites: what belongs together goes out in one write, and what must stand
 // alone does. gaim of 2000 reads the header of MSG and its body at once; Kopete loses
-// what comes in one read with USR OK.
+// what comes in one read with USR OK; MSN.pm, which asks for its lists when it has set its
+// status, sees them only when something further comes.
 func TestWrites(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newService(t, testLimits, bridge.Limits{}, nil)
@@ -70,13 +71,16 @@ func TestWrites(t *testing.T) {
 				t.Errorf("USR OK comes with %q", got)
 			}
 			c.want("MSG Hotmail Hotmail *\r\n\r\n\r\n")
+			c.say("SYN 3 0")
+			c.want("SYN 3 *\r\nLST 3 RL 1 0 0\r\n")
 			c.say("CHG 3 NLN")
 			c.want("CHG 3 NLN\r\nILN 3 NLN papillon@example.org Papillon\r\n")
 			return c
 		}
 		alice, bob := signIn("alice"), signIn("bob")
 		alice.say("SYN 4 0")
-		alice.want("SYN 4 *\r\nLST 4 RL 1 0 0\r\n")
+		alice.want("SYN 4 *\r\nLST 4 BL 1 0 0\r\n")
+		alice.want("LST 4 RL 1 0 0\r\n")
 		alice.say("XFR 5 SB")
 		cookie := alice.want("XFR 5 SB pipe CKI *\r\n")
 		caller := dial()
