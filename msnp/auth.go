@@ -218,9 +218,14 @@ func (c *conn) handleANS(req *request) error {
 	return nil
 }
 
-// redeem finds the ticket for a handle and cookie as typed; nil for a bad one.
+// redeem finds the ticket for a handle and cookie as typed; nil for a bad one. The client
+// is then known for what it is.
 func (c *conn) redeem(handle, cookie string, ring bool) *ticket {
-	return c.server.tickets.redeem(cookie, wire.DecodeName(handle), ring)
+	tk := c.server.tickets.redeem(cookie, wire.DecodeName(handle), ring)
+	if tk != nil && tk.session.out.keepsPauses() {
+		c.out.readsByLine()
+	}
+	return tk
 }
 
 // becomeSwitchboard makes this a switchboard connection.

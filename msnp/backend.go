@@ -140,8 +140,8 @@ type Ring struct {
 	ID uint32
 	// Caller is shown to the called user.
 	Caller Member
-	// Apart has the ring wait for a moment when something was sent just now; see
-	// [Switchboard].Pause.
+	// Apart has the ring wait for a moment when something was sent just now to a
+	// client that needs it; see [Switchboard].Pause.
 	Apart bool
 	// Answer is called at most once, when the called client comes with the
 	// right cookie in time. It must call [Switchboard.Roster] before any
@@ -169,9 +169,9 @@ type Switchboard interface {
 	// side's acknowledgement takes its time and has to be asked for.
 	Message(from Member, message []byte, delivered func(bool)) (queued bool)
 	// Pause has what is sent next wait for a moment when something was sent just
-	// now. Of several pauses only the last counts. It is to come before the end of what
-	// is sent in a burst: there are clients that would see that end only with the
-	// next message.
+	// now, if the client is one that would see it only with the next message (MSN.pm);
+	// for all others it does nothing. Of several pauses only the last counts. It is to
+	// come before the end of what is sent in a burst.
 	Pause()
 	// Hangup closes the connection.
 	Hangup()

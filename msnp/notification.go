@@ -18,6 +18,7 @@ type notification struct {
 	session Session
 	status  Status // as last set; belongs to the reader
 	typed   string // the handle as the client sent it to sign in
+	synced  bool   // has sent SYN; belongs to the reader
 	groups  ownGroups
 	phones  Phones // set by a client whose session keeps none; belongs to the reader
 	// asked says that CHL was sent; challenge is what QRY has to answer.
@@ -84,13 +85,17 @@ func (n *notification) handleOUT(*request) error {
 }
 
 // handleSYN sends the user's properties; draft-movva-00 §7.5. When the client
-// has the present version nothing follows. The last list comes apart for a client
-// that has set its status before: MSN.pm does, and reads the others only then.
+// has the present version nothing follows. A client that has set its status before its
+// first SYN is MSN.pm, which reads by the line; for it the last list comes apart.
 func (n *notification) handleSYN(req *request) error {
 	have, err := strconv.ParseUint(req.args[0], 10, 32)
 	if err != nil {
 		return Errorf(CodeInvalidParameter, "SYN serial %q", req.args[0])
 	}
+	if !n.synced && n.status != Offline {
+		n.out.readsByLine()
+	}
+	n.synced = true
 	return n.session.Properties(n.context(), func(p Properties) {
 		p = n.withOwn(p)
 		n.out.send(func(b []byte) []byte {
@@ -103,9 +108,7 @@ func (n *notification) handleSYN(req *request) error {
 		if uint32(have) == p.Serial {
 			return
 		}
-		if n.status.Visible() {
-			n.out.pause()
-		}
+		n.out.pause()
 		n.out.send(func(b []byte) []byte { return n.dialect.appendList(b, req.trID, Reverse, p, false) }, nil)
 	})
 }

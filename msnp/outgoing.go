@@ -40,9 +40,7 @@ type outgoing struct {
 	watching bool          // a goroutine waits for receipts
 	drained  chan struct{} // made by finish, closed when nothing is left to write
 
-	pauseAt   int64       // what was added behind this position waits; see pause
-	pausing   *time.Timer // writes on after a pause, in the writer's place
-	lastWrite time.Time
+	pauses *pauses // nil for clients that read all there is; see readsByLine
 
 	held bool // between hold and release; belongs to the reader
 }
@@ -161,17 +159,17 @@ func (o *outgoing) write() {
 		}
 		batch, more := o.takeBatch()
 		if more > 0 {
-			o.pausing = time.AfterFunc(more, o.write)
+			o.pauses.timer = time.AfterFunc(more, o.write)
 			o.mu.Unlock()
 			return
 		}
-		o.inFlight, o.pausing = len(batch), nil
+		o.inFlight = len(batch)
 		o.mu.Unlock()
 
 		err := o.writeBatch(batch)
 
 		o.mu.Lock()
-		o.lastWrite = time.Now()
+		o.pauses.wrote()
 		o.inFlight, o.spare = 0, batch[:0]
 		o.written += int64(len(batch))
 		watch := err == nil && len(o.receipts) > 0 && !o.watching

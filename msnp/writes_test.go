@@ -62,7 +62,7 @@ func TestWrites(t *testing.T) {
 			t.Cleanup(func() { nc.Close() })
 			return chunks{t, nc}
 		}
-		signIn := func(name string) chunks {
+		enter := func(name string) chunks {
 			c := dial()
 			c.say("USR 1 MD5 I %s@example.org", name)
 			challenge := c.want("USR 1 MD5 S *\r\n")
@@ -71,6 +71,10 @@ func TestWrites(t *testing.T) {
 				t.Errorf("USR OK comes with %q", got)
 			}
 			c.want("MSG Hotmail Hotmail *\r\n\r\n\r\n")
+			return c
+		}
+		signIn := func(name string) chunks {
+			c := enter(name)
 			c.say("SYN 3 0")
 			c.want("SYN 3 *\r\nLST 3 RL 1 0 0\r\n")
 			c.say("CHG 3 NLN")
@@ -79,8 +83,14 @@ func TestWrites(t *testing.T) {
 		}
 		alice, bob := signIn("alice"), signIn("bob")
 		alice.say("SYN 4 0")
-		alice.want("SYN 4 *\r\nLST 4 BL 1 0 0\r\n")
-		alice.want("LST 4 RL 1 0 0\r\n")
+		alice.want("SYN 4 *\r\nLST 4 RL 1 0 0\r\n")
+		// MSN.pm, which reads by the line.
+		carol := enter("carol")
+		carol.say("CHG 3 NLN")
+		carol.want("CHG 3 NLN\r\nILN 3 NLN papillon@example.org Papillon\r\n")
+		carol.say("SYN 4 0")
+		carol.want("SYN 4 *\r\nLST 4 BL 1 0 0\r\n")
+		carol.want("LST 4 RL 1 0 0\r\n")
 		alice.say("XFR 5 SB")
 		cookie := alice.want("XFR 5 SB pipe CKI *\r\n")
 		caller := dial()
