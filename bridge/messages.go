@@ -26,6 +26,9 @@ func (l *link) messageReceived(ctx context.Context, e MessageReceived) error {
 	if err != nil {
 		return err
 	}
+	if from := &m.entry.Message.From; from.Name == "" && !e.Own {
+		from.Name = m.from.Name // a quote without an author counts as the user's own words
+	}
 	shown := false
 	if !e.Own || l.isOpen(m.contact.Handle) {
 		if shown, err = l.word(ctx, &m); err != nil {

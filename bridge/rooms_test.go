@@ -124,6 +124,23 @@ func TestOwnWordsFromElsewhere(t *testing.T) {
 	})
 }
 
+// Whom the network gives no name is the author of his own words all the same.
+func TestAuthorWithoutName(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		a := open(t, w.g, alice, msnp.Online)
+		_, err := a.chat("bob@fake.test")
+		must(t, err)
+		w.bob.Rename("")
+		must(t, w.bob.Say(alice, "at six", fake.WithID("first-of-bob")))
+		a.reads(bobs, "at six")
+		must(t, w.bob.Say(alice, "at seven", fake.WithID("second-of-bob"), func(m *bridge.MessageReceived) { m.Act, m.Target.Ref = text.Edited, "first-of-bob" }))
+		a.wait("an edit of bob's own message", func() bool {
+			return slices.ContainsFunc(a.log, func(s string) bool { return strings.Contains(s, `edited "at six"] at seven`) })
+		})
+		a.session.Close()
+	})
+}
+
 // Edits and the like find the message that they are about, by the memory of the
 // gateway, and are shown as the user wants it.
 func TestModernEvents(t *testing.T) {
