@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"papillon/bridge"
+	"papillon/bridge/text"
 	"papillon/bridge/xmpp/stream"
 )
 
@@ -60,10 +61,14 @@ type typist struct {
 
 // refer notes by which ids later messages may call a message, and sets what it is
 // to be called by: ref, if that is not empty. What the gateway may have sent
-// itself is called by its ID, which is how the gateway knows it.
+// itself is called by its ID, which is how the gateway knows it. A correction takes
+// the place of the message that it corrects (XEP-0308 §3).
 func (a *account) refer(s *stream.Stanza, m *bridge.MessageReceived, ref string) {
 	origin := s.Child(nsSID, "origin-id").Attribute("id")
-	if ref == "" || m.Own && m.ID == origin {
+	switch {
+	case a.replaces(s, m):
+		ref = m.Target.Ref
+	case ref == "" || m.Own && m.ID == origin:
 		ref = m.ID
 	}
 	if ref != m.ID {
@@ -79,6 +84,19 @@ func (a *account) refer(s *stream.Stanza, m *bridge.MessageReceived, ref string)
 			a.memory.refs.put(maxRefs, alias{chat: m.Chat, id: id}, ref)
 		}
 	}
+}
+
+// replaces says whether a message is a correction of one of its author's. In a room
+// that has to be remembered, as anybody there can name anything.
+func (a *account) replaces(s *stream.Stanza, m *bridge.MessageReceived) bool {
+	if m.Act != text.Edited || m.Target.Ref == "" {
+		return false
+	}
+	if m.Chat.Group == "" {
+		return m.Own || !a.isSent(m.Target.Ref)
+	}
+	_, known := a.memory.refs.get(alias{m.Chat, m.From.ID, s.Child(nsCorrect, "replace").Attribute("id")})
+	return known
 }
 
 // ownTarget returns the Ref of a message that its author calls by an id.

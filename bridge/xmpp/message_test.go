@@ -123,7 +123,11 @@ func (r readings) check(t *testing.T) {
 			if !ok {
 				t.Fatal("nothing to show")
 			}
-			if got.ID == "" || got.Ref != "0123456789" {
+			ref := "0123456789"
+			if got.Act == text.Edited {
+				ref = got.Target.Ref
+			}
+			if got.ID == "" || got.Ref != ref {
 				t.Errorf("ID %q, Ref %q", got.ID, got.Ref)
 			}
 			if diff := cmp.Diff(c.want, got, cmpopts.IgnoreFields(bridge.MessageReceived{}, "ID", "Ref", "Sent")); diff != "" {
@@ -188,10 +192,18 @@ func TestReferences(t *testing.T) {
 		if m.Target.Ref != "origin-1" {
 			t.Errorf("%s refers to %q", inside, m.Target.Ref)
 		}
+		if edited := m.Act == text.Edited; edited != (m.Ref == "origin-1") {
+			t.Errorf("%s is called %q", inside, m.Ref)
+		}
 	}
 	m, _ = a.readMessage(read(t, `<message from='carol@x.org/b' id='0123456789'><body>y</body><replace xmlns='urn:xmpp:message-correct:0' id='wire-id-1'/></message>`), false, "", time.Time{})
 	if m.Target.Ref != "wire-id-1" {
 		t.Error("somebody else's message has the same id")
+	}
+	a.memory.sent.put(maxSent, "alice-1", struct{}{})
+	m, _ = a.readMessage(read(t, `<message from='bob@x.org/b' id='0123456789'><body>y</body><replace xmlns='urn:xmpp:message-correct:0' id='alice-1'/></message>`), false, "", time.Time{})
+	if m.Ref == "alice-1" {
+		t.Error("bob has taken the place of what alice said")
 	}
 }
 
