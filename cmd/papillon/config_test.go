@@ -298,7 +298,7 @@ func TestDocumentsNameRealSettings(t *testing.T) {
 	words := regexp.MustCompile(`PAPILLON_[A-Z_]+|\x60[a-z]+\.[a-z_.]+`)
 	found := 0
 	for _, name := range []string{
-		"README.md", "docs/configuration.md", "docs/matrix.md", "docs/security.md",
+		"README.md", "docs/configuration.md", "docs/matrix.md", "docs/media.md", "docs/security.md", "docs/xmpp.md",
 		"Dockerfile", "compose.yaml", "tools/demo/stage.go",
 	} {
 		for _, word := range words.FindAllString(read(t, filepath.Join("..", "..", name)), -1) {

@@ -37,8 +37,10 @@ api_permissions:
   "tests": {from: [mod_http_api], who: all, what: "*"}
 acl:
   local: {user_regexp: ""}
+  msn: {server: {{.ComponentDomain}}}
 access_rules:
   local: {allow: local}
+  muc_create: [{allow: msn}, {allow: local}]
 shaper_rules:
   max_user_offline_messages: 100000
 listen:
@@ -60,7 +62,7 @@ modules:
 {{- if .Archive}}
   mod_mam: {default: always}
 {{- end}}
-  mod_muc: {access_create: local, default_room_options: {mam: {{.Archive}}}}
+  mod_muc: {access_create: muc_create, default_room_options: {mam: {{.Archive}}}}
   mod_offline: {}
   mod_ping: {}
   mod_privacy: {}
