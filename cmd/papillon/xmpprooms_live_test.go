@@ -1,0 +1,222 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"papillon/bridge/xmpp/xmpptest"
+	"papillon/msnp"
+	"papillon/msnp/msnptest"
+)
+
+// eachLife runs a test with every kind of server and both kinds of account.
+func eachLife(t *testing.T, test func(*testing.T, context.Context, *home)) {
+	t.Run("component", func(t *testing.T) {
+		eachVillage(t, func(t *testing.T, ctx context.Context, v *village) { test(t, ctx, &home{village: v}) })
+	})
+	t.Run("login", func(t *testing.T) {
+		eachVillage(t, func(t *testing.T, ctx context.Context, v *village) { test(t, ctx, newHome(t, ctx, v)) })
+	})
+}
+
+// arrives signs alice in, who has bob on her list, and opens a window to him.
+func (h *home) arrives(t *testing.T, ctx context.Context) (*msnptest.Client, *msnptest.Switchboard) {
+	t.Helper()
+	if err := h.bob.SetVCard(ctx, "<FN>Bob</FN>"); err != nil {
+		t.Fatal(err)
+	}
+	alice := signIn(t, h.config, h.password)
+	if h.phone == nil {
+		h.acquaint(t, ctx, alice)
+	} else {
+		h.bobIs(t, ctx, alice, msnp.Online)
+	}
+	window, err := alice.Chat(ctx, h.bob.Bare())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return alice, window
+}
+
+// TestActsOverXMPP: what bob does with his modern client is a line each in alice's
+// old window, as long as she wants it, or none.
+func TestActsOverXMPP(t *testing.T) {
+	eachLife(t, func(t *testing.T, ctx context.Context, h *home) {
+		alice, window := h.arrives(t, ctx)
+		helper, err := alice.Chat(ctx, "papillon@example.org")
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := "Bob"
+		if h.phone != nil {
+			name = "Bobby" // so her roster calls him
+		}
+		for _, p := range []struct {
+			policy string
+			lines  []string
+		}{
+			{"short", []string{"> you: see you at 5\nor at 6?", `[Bob edited "or at 6?"] or at 7?`, `[Bob: [thumbs up] to your "see you at 5"]`, `[Bob took back [thumbs up] to your "see you at 5"]`, `[Bob deleted "or at 7?"]`}},
+			{"full", []string{"> you: see you at 5\nor at 6?", "[Bob edited a message]\n> or at 6?\nor at 7?", `[Bob: [thumbs up] to your "see you at 5"]`, `[Bob took back [thumbs up] to your "see you at 5"]`, `[Bob deleted "or at 7?"]`}},
+			{"hidden", []string{"or at 6?"}},
+		} {
+			for i := range p.lines {
+				p.lines[i] = strings.Replace(p.lines[i], "[Bob", "["+name, 1)
+			}
+			for _, name := range []string{"edits", "reactions", "deletions", "replies"} {
+				if got := helperAsked(t, ctx, helper, "settings "+name+" "+p.policy); !strings.Contains(got, name+": "+p.policy) {
+					t.Fatalf("settings says %q", got)
+				}
+			}
+			if got := h.acts(t, ctx, window); !slices.Equal(got, p.lines) {
+				t.Errorf("%s: alice reads %q, want %q", p.policy, got, p.lines)
+			}
+		}
+	})
+}
+
+// acts has bob reply, correct, react and retract, and returns what alice reads.
+func (h *home) acts(t *testing.T, ctx context.Context, window *msnptest.Switchboard) (lines []string) {
+	t.Helper()
+	h.bob.Forget()
+	if _, err := window.SendText(ctx, "see you at 5", msnptest.Acknowledged); err != nil {
+		t.Fatal(err)
+	}
+	hers, err := h.bob.WaitMessage(ctx, h.alice, "see you at 5")
+	if err != nil {
+		t.Fatal(err)
+	}
+	his, err := h.bob.Send(ctx, xmpptest.Message{To: h.alice, Body: "or at 6?", ReplyTo: h.alice, ReplyID: hers.ID()})
+	err = errors.Join(err, h.bob.Correct(ctx, h.alice, his, "or at 7?"), h.bob.React(ctx, h.alice, hers.ID(), "👍"),
+		h.bob.React(ctx, h.alice, hers.ID()), h.bob.Retract(ctx, h.alice, his))
+	if err == nil {
+		_, err = h.bob.Say(ctx, h.alice, "that was all")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		m, err := msnptest.WaitFor[msnptest.MessageArrived](ctx, window, nil)
+		if err != nil {
+			t.Fatalf("after %q: %v", lines, err)
+		}
+		switch words := strings.ReplaceAll(m.Message.Text(), "\r\n", "\n"); {
+		case words == "that was all":
+			return lines
+		case m.Message.MediaType() == "text/plain":
+			lines = append(lines, words)
+		}
+	}
+}
+
+// TestRoomsOverXMPP: alice lives in rooms by what the helper contact understands.
+func TestRoomsOverXMPP(t *testing.T) {
+	eachLife(t, func(t *testing.T, ctx context.Context, h *home) {
+		alice, _ := h.arrives(t, ctx)
+		helper, err := alice.Chat(ctx, "papillon@example.org")
+		if err != nil {
+			t.Fatal(err)
+		}
+		room := "lunch@" + h.server.MUCDomain
+		// Her name is taken there.
+		if err := h.bob.CreateRoom(ctx, room, "Alice", map[string]string{"muc#roomconfig_roomname": "Lunch"}); err != nil {
+			t.Fatal(err)
+		}
+		if got := helperAsked(t, ctx, helper, "join "+room); !strings.Contains(got, "You are in Lunch now") {
+			t.Fatalf("join says %q", got)
+		}
+		if _, err := h.bob.WaitPresence(ctx, room+"/Alice_", "", ""); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := h.bob.SayInRoom(ctx, room, "soup today"); err != nil {
+			t.Fatal(err)
+		}
+		window := opened(t, ctx, alice)
+		inWindow(t, ctx, window, "soup today")
+		if _, err := window.SendText(ctx, "with bread?", msnptest.Acknowledged); err != nil {
+			t.Fatal(err)
+		}
+		if e, err := h.bob.WaitMessage(ctx, room+"/Alice_", "with bread?"); err != nil || e.Type() != "groupchat" {
+			t.Fatalf("%+v, %v", e, err)
+		}
+		for _, step := range []struct{ words, want string }{
+			{"rooms", "on xmpp: " + room},
+			{"status", "xmpp: you are " + h.alice + " there, connected"},
+			{"link", "xmpp: you are " + h.alice},
+			{"leave " + room, "You have left Lunch"},
+			{"rooms", "You are in no room"},
+		} {
+			if got := helperAsked(t, ctx, helper, step.words); !strings.Contains(got, step.want) {
+				t.Errorf("%s says %q, want %q in it", step.words, got, step.want)
+			}
+		}
+		if _, err := h.bob.WaitUnavailable(ctx, room+"/Alice_"); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// TestGroupOverXMPP: alice calls two people of XMPP into one window, which is a
+// members-only room to them; who leaves it leaves the window.
+func TestGroupOverXMPP(t *testing.T) {
+	eachLife(t, func(t *testing.T, ctx context.Context, h *home) {
+		alice, window := h.arrives(t, ctx)
+		carol := h.signIn(t, ctx, "carol")
+		if _, err := alice.Add(ctx, msnp.Forward, carol.Bare(), "Carol"); err != nil {
+			t.Fatal(err)
+		}
+		if err := window.Call(ctx, carol.Bare()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := window.SendText(ctx, "hello both", msnptest.Acknowledged); err != nil {
+			t.Fatal(err)
+		}
+		isInvited := func(e *xmpptest.Event) bool {
+			return e.Kind == "message" && strings.Contains(e.XML, "jabber:x:conference")
+		}
+		invite, err := h.bob.Wait(ctx, "an invitation", isInvited)
+		if err != nil {
+			t.Fatal(err)
+		}
+		room := invite.Child("jabber:x:conference", "x").Attr("jid")
+		if _, err := carol.Wait(ctx, "an invitation", isInvited); err != nil {
+			t.Fatal(err)
+		}
+		for name, p := range map[string]*xmpptest.Peer{"bob": h.bob, "carol": carol} {
+			if err := p.Join(ctx, room, name); err != nil {
+				t.Fatal(err)
+			}
+		}
+		dave := h.signIn(t, ctx, "dave")
+		var refusal *xmpptest.StanzaError
+		if err := dave.Join(ctx, room, "dave"); !errors.As(err, &refusal) || refusal.Condition != "registration-required" {
+			t.Errorf("dave, who was not called: %v", err)
+		}
+		for _, p := range []*xmpptest.Peer{carol, h.bob} {
+			if _, err := p.SayInRoom(ctx, room, "hello from "+p.Bare()); err != nil {
+				t.Fatal(err)
+			}
+			m := inWindow(t, ctx, window, "hello from "+p.Bare())
+			if string(m.From.Handle) != p.Bare() {
+				t.Errorf("%s's words came from %s", p.Bare(), m.From.Handle)
+			}
+		}
+		if _, err := window.SendText(ctx, "to the room", msnptest.Acknowledged); err != nil {
+			t.Fatal(err)
+		}
+		if e, err := carol.WaitMessage(ctx, room, "to the room"); err != nil || e.Type() != "groupchat" {
+			t.Fatalf("%+v, %v", e, err)
+		}
+		if err := carol.Leave(ctx, room); err != nil {
+			t.Fatal(err)
+		}
+		left, cancel := context.WithTimeout(ctx, time.Minute)
+		defer cancel()
+		if _, err := msnptest.WaitFor(left, window, func(l msnptest.Left) bool { return string(l.Who) == carol.Bare() }); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
