@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 
 	"papillon/bridge"
 	"papillon/bridge/xmpp/stream"
@@ -50,6 +51,22 @@ func CheckComponent(ctx context.Context, o Options) error {
 	if err != nil {
 		return errors.New(stream.Describe(err))
 	}
+	return nil
+}
+
+// ReachComponent finds out whether anything takes components at the address, and says
+// nothing there: it is for use while a server runs. The error is one line that says
+// what is wrong. For commands.
+func ReachComponent(ctx context.Context, o Options) error {
+	dial := o.Dial
+	if dial == nil {
+		dial = new(net.Dialer).DialContext
+	}
+	conn, err := dial(ctx, "tcp", o.Component.Address)
+	if err != nil {
+		return errors.New(stream.Describe(err))
+	}
+	_ = conn.Close() // nothing was said
 	return nil
 }
 

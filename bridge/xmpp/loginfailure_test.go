@@ -1,6 +1,7 @@
 package xmpp
 
 import (
+	"crypto/x509"
 	"fmt"
 	"strings"
 	"testing"
@@ -184,11 +185,21 @@ func TestLoginRefused(t *testing.T) {
 // TestLoginCertificate: a certificate that is not trusted ends the log-in before
 // the password.
 func TestLoginCertificate(t *testing.T) {
-	s := startServer(t, xmpptest.Prosody, func(o *xmpptest.Options) { o.CertificateDomain = "other.test" })
-	h := newHome(t, s, "alice", s.ClientAddress)
+	for _, program := range xmpptest.Kinds() {
+		t.Run(string(program), func(t *testing.T) {
+			misnamed := startServer(t, program, func(o *xmpptest.Options) { o.CertificateDomain = "other.test" })
+			certificateRefused(t, newHome(t, misnamed, "alice", misnamed.ClientAddress), "certificate is for another name")
+			s := startServer(t, program)
+			h := newHome(t, s, "alice", s.ClientAddress)
+			h.n.options.RootCAs = x509.NewCertPool()
+			certificateRefused(t, h, "not signed by an authority that is trusted here")
+		})
+	}
+}
+
+func certificateRefused(t *testing.T, h *home, why string) {
+	t.Helper()
 	a, in := h.open()
 	must(t, a.SetPresence(testContext(t), bridge.Presence{Show: bridge.Available}))
-	await(t, in, "a word about the certificate", func(e bridge.ConnectionChanged) bool {
-		return !e.Up && strings.Contains(e.Reason, "certificate")
-	})
+	await(t, in, "a word about the certificate", func(e bridge.ConnectionChanged) bool { return !e.Up && strings.Contains(e.Reason, why) })
 }

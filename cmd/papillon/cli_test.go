@@ -152,6 +152,18 @@ func TestDoctor(t *testing.T) {
 			t.Errorf("%q is missing: %+v", wrong, r)
 		}
 	}
+	c, err := loadConfig(configName)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop := startServe(t, c)
+	r = command(t, "", "doctor")
+	if !strings.Contains(r.out, "ok    a server runs at ") || !strings.Contains(r.out, c.XMPP.Component.Address+": nothing answers at the server's address") {
+		t.Errorf("beside a server that reaches nothing: %+v", r)
+	}
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestInit(t *testing.T) {

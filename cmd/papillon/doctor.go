@@ -162,19 +162,17 @@ func checkComponent(ctx context.Context, x *examination) []finding {
 		return []finding{{"no XMPP component (xmpp.component.domain)", nil}}
 	}
 	what := fmt.Sprintf("XMPP component %s at %s", c.Domain, c.Address)
-	if x.running {
-		conn, err := net.DialTimeout("tcp", c.Address, doctorTimeout)
-		if err == nil {
-			_ = conn.Close() // nothing was said
-			what += " can be reached (the running server is connected there; its log says whether it was let in)"
-		}
+	options, err := x.config.xmppOptions()
+	if err != nil {
 		return []finding{{what, err}}
 	}
-	options, err := x.config.xmppOptions()
-	if err == nil {
-		ctx, cancel := context.WithTimeout(ctx, doctorTimeout)
-		defer cancel()
-		err = xmpp.CheckComponent(ctx, options)
+	ctx, cancel := context.WithTimeout(ctx, doctorTimeout)
+	defer cancel()
+	if !x.running {
+		return []finding{{what, xmpp.CheckComponent(ctx, options)}}
+	}
+	if err = xmpp.ReachComponent(ctx, options); err == nil {
+		what += " can be reached (the running server is connected there; its log says whether it was let in)"
 	}
 	return []finding{{what, err}}
 }
