@@ -29,11 +29,16 @@ func (l *link) speakerLeft(ctx context.Context, e SpeakerLeft) error {
 	return nil
 }
 
-// messageReturned tells the user that a message came back after all.
+// messageReturned tells the user that a message came back after all. Anybody can send
+// back what he never got: what the user has not written to him is no news.
 func (l *link) messageReturned(ctx context.Context, e MessageReturned) error {
-	quote, _, err := l.gateway.Storage.Quote(ctx, l.owner, l.network.Name(), e.Chat, e.ID)
+	quote, known, err := l.gateway.Storage.Quote(ctx, l.owner, l.network.Name(), e.Chat, e.ID)
 	if err != nil {
 		return err
+	}
+	if !e.Chat.isRoom() && (!known || quote.Author != "") {
+		l.log.Debug().Str("contact", string(e.Chat.Contact)).Msg("Something came back that was not sent")
+		return nil
 	}
 	what := ""
 	if quote.Text != "" {

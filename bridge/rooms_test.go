@@ -124,6 +124,30 @@ func TestOwnWordsFromElsewhere(t *testing.T) {
 	})
 }
 
+// What comes back is told; what was never sent cannot.
+func TestForgedReturn(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		a := open(t, w.g, alice, msnp.Online)
+		chat, err := a.chat("bob@fake.test")
+		must(t, err)
+		chat.say("into the void")
+		sent := w.sent("into the void")
+		must(t, w.bob.Say(alice, "mine", fake.WithID("of-bob")))
+		a.reads(bobs, "mine")
+		withBob := bridge.Chat{Contact: w.bob.ID()}
+		for _, id := range []string{"nothing", "of-bob", sent.ID} {
+			must(t, w.net.Offer(alice, bridge.MessageReturned{ID: id, Chat: withBob, Reason: "for " + id}))
+		}
+		a.wait("what came back", func() bool {
+			return slices.ContainsFunc(a.log, func(s string) bool { return strings.Contains(s, "into the void") && strings.Contains(s, "for "+sent.ID) })
+		})
+		if slices.ContainsFunc(a.log, func(s string) bool { return strings.Contains(s, "for nothing") || strings.Contains(s, "for of-bob") }) {
+			t.Errorf("what bob has made up is told: %q", a.log)
+		}
+		a.session.Close()
+	})
+}
+
 // Whom the network gives no name is the author of his own words all the same.
 func TestAuthorWithoutName(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
