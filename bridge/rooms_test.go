@@ -139,7 +139,9 @@ func TestForgedReturn(t *testing.T) {
 			must(t, w.net.Offer(alice, bridge.MessageReturned{ID: id, Chat: withBob, Reason: "for " + id}))
 		}
 		a.wait("what came back", func() bool {
-			return slices.ContainsFunc(a.log, func(s string) bool { return strings.Contains(s, "into the void") && strings.Contains(s, "for "+sent.ID) })
+			return slices.ContainsFunc(a.log, func(s string) bool {
+				return strings.Contains(s, "into the void") && strings.Contains(s, "for "+sent.ID)
+			})
 		})
 		if slices.ContainsFunc(a.log, func(s string) bool { return strings.Contains(s, "for nothing") || strings.Contains(s, "for of-bob") }) {
 			t.Errorf("what bob has made up is told: %q", a.log)

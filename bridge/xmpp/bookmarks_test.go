@@ -254,9 +254,25 @@ const (
 	direct   = `<message from='bob@x.org/phone'><x xmlns='jabber:x:conference' jid='tea@conf.test' reason='come!'/></message>`
 )
 
+// newGuest is an account that may be invited to the rooms of conf.test.
+func newGuest(t *testing.T) (*account, *scriptedPort, *inbox) {
+	a, port, in := newTestAccount(t)
+	port.onQuery = func(s *stream.Stanza) (*stream.Stanza, error) {
+		if s.To != "conf.test" {
+			return refuses("cancel", "service-unavailable")
+		}
+		return &stream.Stanza{Kind: stream.IQ, Type: "result", Children: []*stream.Element{
+			stream.NewElement(nsDiscoInfo, "query").With(
+				stream.NewElement(nsDiscoInfo, "identity", "category", "conference", "type", "text"),
+				stream.NewElement(nsDiscoInfo, "feature", "var", nsMUC)),
+		}}, nil
+	}
+	return a, port, in
+}
+
 func TestInvited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a, port, in := newTestAccount(t)
+		a, port, in := newGuest(t)
 		a.network.options.Component.Domain = "msn.test"
 		done := 0
 		for _, source := range []string{mediated, direct, mediated} {
@@ -307,7 +323,7 @@ func TestInvited(t *testing.T) {
 
 func TestUnwelcomeInvitationIsDeclined(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a, port, in := newTestAccount(t)
+		a, port, in := newGuest(t)
 		in.answers(bridge.ErrUnwelcome)
 		take(t, a, mediated)
 		next[bridge.ContactRequested](t, in)
@@ -338,14 +354,46 @@ func TestTheirAnswer(t *testing.T) {
 	})
 }
 
+// One person cannot keep the invitations of others away.
 func TestManyInvitations(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a, _, in := newTestAccount(t)
+		a, _, in := newGuest(t)
 		for i := range 2 * maxInvites {
 			take(t, a, strings.ReplaceAll(direct, "tea@", fmt.Sprintf("r%d@", i)))
 		}
-		if n := len(in.events); n != maxInvites {
+		if n := len(in.events); n != maxInvitesOf {
+			t.Errorf("%d invitations of one person were told", n)
+		}
+		for i := range 2 * maxInvites {
+			take(t, a, strings.ReplaceAll(strings.ReplaceAll(direct, "tea@", fmt.Sprintf("s%d@", i)), "bob@", fmt.Sprintf("p%d@", i)))
+		}
+		if n := len(in.events); n != maxInvitesOf+2*maxInvites {
 			t.Errorf("%d invitations were told", n)
+		}
+		if n := len(a.rooms.invites); n != maxInvites {
+			t.Errorf("%d invitations are remembered", n)
+		}
+		if ok, err := a.rooms.decline(t.Context(), "s0@conf.test"); !ok || err != nil {
+			t.Errorf("an old invitation: %v, %v", ok, err)
+		}
+	})
+}
+
+// Nobody can make a room of a person.
+func TestInvitedToAPerson(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, _, in := newGuest(t)
+		for _, source := range []string{strings.ReplaceAll(direct, "tea@conf.test", "carol@x.org"), strings.ReplaceAll(mediated, "tea@conf.test", "bob@x.org")} {
+			done := false
+			a.rooms.take(read(t, source), func() { done = true })
+			synctest.Wait()
+			if !done {
+				t.Errorf("%s is not done", source)
+			}
+		}
+		in.none(t)
+		if len(a.rooms.invites) != 0 || len(a.network.options.Memory.(*notes).values) != 0 {
+			t.Errorf("%v is remembered", a.rooms.invites)
 		}
 	})
 }

@@ -15,6 +15,7 @@ type invite struct {
 	Mediated bool   `json:"mediated,omitempty"` // by the room: it can be told no
 	Password string `json:"password,omitempty"`
 	reason   string
+	number   int // counts up
 }
 
 // takeInvite deals with invitations, by the room (XEP-0045 §7.8.2) and direct
@@ -66,8 +67,10 @@ func (i invite) inviter(id bridge.RemoteID) string {
 	return stream.Bare(i.From)
 }
 
-// maxInvites is how many unanswered invitations are kept.
-const maxInvites = 100
+// maxInvites is how many unanswered invitations are known without a look at the store;
+// beyond that, one that comes again is told again. maxInvitesOf is how many of one
+// person's are told.
+const maxInvites, maxInvitesOf = 100, 10
 
 // invited tells the user of an invitation, once: it often comes in both forms.
 func (r *rooms) invited(id bridge.RemoteID, i invite, done func()) {
@@ -75,14 +78,52 @@ func (r *rooms) invited(id bridge.RemoteID, i invite, done func()) {
 	defer r.mu.Unlock()
 	room := r.all[id]
 	_, known := r.invites[id]
-	if room != nil && room.kept || known || len(r.invites) >= maxInvites {
+	if room != nil && room.kept || known || !r.noteInvite(id, i) {
 		finish(done)
 		return
 	}
+	r.asking.post(func() { r.tellInvite(r.account.life, id, i, done) })
+}
+
+// noteInvite remembers an invitation in place of the oldest; it is false for one more of
+// somebody who invites to a lot. The mutex is held.
+func (r *rooms) noteInvite(id bridge.RemoteID, i invite) bool {
 	if r.invites == nil {
 		r.invites = make(map[bridge.RemoteID]invite)
 	}
+	of, oldest := 0, id
+	for other, o := range r.invites {
+		i.number = max(i.number, o.number+1)
+		if stream.Bare(o.From) == stream.Bare(i.From) {
+			of++
+		}
+		if oldest == id || o.number < r.invites[oldest].number {
+			oldest = other
+		}
+	}
+	if of >= maxInvitesOf {
+		return false
+	}
+	if len(r.invites) >= maxInvites {
+		delete(r.invites, oldest)
+	}
 	r.invites[id] = i
+	return true
+}
+
+// tellInvite asks the room what it is called and tells the user of the invitation. What
+// does not turn out to be a room is not told: whoever is once taken for a room is one for
+// all users.
+func (r *rooms) tellInvite(ctx context.Context, id bridge.RemoteID, i invite, done func()) {
+	said, ok := r.account.describeRoom(ctx, id)
+	if !ok {
+		r.account.log.Info().Str("room", string(id)).Str("from", i.From).Msg("An invitation to what is no room was dropped")
+		r.mu.Lock()
+		delete(r.invites, id)
+		r.mu.Unlock()
+		finish(done)
+		return
+	}
 	note := "an invitation"
 	if who := i.inviter(id); who != "" {
 		note += " from " + who
@@ -90,19 +131,14 @@ func (r *rooms) invited(id bridge.RemoteID, i invite, done func()) {
 	if i.reason != "" {
 		note += ": " + i.reason
 	}
-	r.asking.post(func() {
-		ctx := r.account.life
-		said, _ := r.account.describe(ctx, id)
-		contact := bridge.Contact{ID: id, Name: said.name, Room: true}
-		value, err := json.Marshal(i)
-		if err == nil {
-			err = r.recollect(ctx, memoryInvite+string(id), string(value))
-		}
-		if err != nil {
-			r.account.log.Warn().Err(err).Msg("Cannot store an invitation")
-		}
-		r.account.feed.put(bridge.ContactRequested{From: contact, Note: note}, done)
-	})
+	value, err := json.Marshal(i)
+	if err == nil {
+		err = r.recollect(ctx, memoryInvite+string(id), string(value))
+	}
+	if err != nil {
+		r.account.log.Warn().Err(err).Msg("Cannot store an invitation")
+	}
+	r.account.feed.put(bridge.ContactRequested{From: bridge.Contact{ID: id, Name: said.name, Room: true}, Note: note}, done)
 }
 
 // pending returns an invitation and takes it for answered.

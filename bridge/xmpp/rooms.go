@@ -342,6 +342,7 @@ func (a *account) Leave(ctx context.Context, id bridge.RemoteID) error {
 type description struct {
 	name    string
 	archive bool
+	room    bool // it says that it is one
 }
 
 // describe asks a room for its name, and whether it has an archive; ok is false
@@ -353,7 +354,25 @@ func (a *account) describe(ctx context.Context, id bridge.RemoteID) (d descripti
 	if err != nil {
 		return d, false
 	}
-	d.name, _ = roomIdentity(info)
+	d.name, d.room = roomIdentity(info)
 	d.archive = hasFeature(info, nsArchive)
 	return d, true
+}
+
+// describeRoom is describe for an address that somebody else calls a room: ok is false
+// where neither it nor the service that it is at says so.
+func (a *account) describeRoom(ctx context.Context, id bridge.RemoteID) (d description, ok bool) {
+	d, answered := a.describe(ctx, id)
+	if answered {
+		return d, d.room
+	}
+	ctx, cancel := context.WithTimeout(ctx, nameTimeout)
+	defer cancel()
+	_, service := splitID(id)
+	info, err := a.query(ctx, service, stream.NewElement(nsDiscoInfo, "query"))
+	if err != nil {
+		return d, false
+	}
+	_, conference := roomIdentity(info)
+	return d, conference && hasFeature(info, nsMUC)
 }
