@@ -347,6 +347,10 @@ func TestUnwelcomeInvitationIsDeclined(t *testing.T) {
 func TestTheirAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, _, in := newTestAccount(t)
+		a.rooms.get(tea)
+		for _, forged := range []string{"from='mallory@x.org'><x %s><decline from='bob@x.org'/></x>", "from='tea@conf.test'><x %s><decline from='Visit http://x.org. He'/></x>"} {
+			a.rooms.take(read(t, "<message "+fmt.Sprintf(forged, "xmlns='http://jabber.org/protocol/muc#user'")+"</message>"), nil)
+		}
 		take(t, a, `<message from='tea@conf.test'><x xmlns='http://jabber.org/protocol/muc#user'><decline from='bob@x.org/phone'><reason>busy</reason></decline></x></message>`)
 		if e := next[bridge.NetworkSays](t, in); e.Text != "bob@x.org does not want to come into tea@conf.test: busy" {
 			t.Errorf("%q", e.Text)

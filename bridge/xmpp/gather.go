@@ -233,6 +233,7 @@ func (r *rooms) admit(ctx context.Context, id bridge.RemoteID, people []bridge.R
 		}
 		// Who may not make members may still invite: the room decides.
 		for _, s := range r.invitations(id, p) {
+			r.account.memory.sent.put(maxSent, s.ID, struct{}{})
 			if err := r.account.port.send(ctx, s); err != nil {
 				return fmt.Errorf("invite %s to %s: %w", p, id, err)
 			}

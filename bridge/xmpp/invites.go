@@ -19,15 +19,17 @@ type invite struct {
 }
 
 // takeInvite deals with invitations, by the room (XEP-0045 §7.8.2) and direct
-// (XEP-0249), and with the answers to those of the user's.
+// (XEP-0249), and with the answers to those of the user's, which rooms that he is in
+// tell.
 func (r *rooms) takeInvite(s *stream.Stanza, done func()) (ok bool) {
 	id, i, ok := readInvite(s)
 	if ok {
 		r.invited(id, i, done)
 		return true
 	}
-	if d := s.Child(nsMUCUser, "x").Child(nsMUCUser, "decline"); d != nil {
-		words := stream.Bare(d.Attribute("from")) + " does not want to come into " + stream.Bare(s.From)
+	d := s.Child(nsMUCUser, "x").Child(nsMUCUser, "decline")
+	if who, valid := bareID(d.Attribute("from")); d != nil && valid && r.has(s.From) {
+		words := string(who) + " does not want to come into " + stream.Bare(s.From)
 		if why := lines(d.Child(nsMUCUser, "reason").Chars()); why != "" {
 			words += ": " + why
 		}

@@ -29,7 +29,7 @@ type memory struct {
 	refs      recent[alias, string]      // the Ref of a message, by its other ids
 	reactions recent[reaction, []string] // who reacted how; [account.react]
 	arrived   recent[sentTo, struct{}]   // of the user's messages, by receipt
-	sent      recent[string, struct{}]   // by [bridge.Outgoing.ID]
+	sent      recent[string, struct{}]   // by [bridge.Outgoing.ID], and invitations by the stanza's
 	typing    recent[typist, struct{}]   // who is typing
 	lately    recent[string, string]     // ids of room messages that have none, by content
 	locks     recent[bridge.RemoteID, string]

@@ -198,6 +198,9 @@ func (a *account) returned(s *stream.Stanza) {
 		return
 	}
 	if strings.HasPrefix(s.ID, inviteMark) {
+		if _, sent := a.memory.sent.remove(s.ID); !sent {
+			return
+		}
 		a.feed.put(bridge.NetworkSays{Text: fmt.Sprintf("The invitation to %s did not arrive: %s", chat.Contact, reason(e))}, nil)
 		return
 	}

@@ -348,6 +348,8 @@ away</text></error></message>`))
 		a.returned(read(t, `<message from='bob@x.org' id='`+asideMark+`1' type='error'/>`))
 		a.returned(read(t, `<message from='bob@x.org' type='error'/>`))
 		a.returned(read(t, `<message from='bob@x.org' id='out-2' type='error'/>`))
+		a.memory.sent.put(maxSent, inviteMark+"1", struct{}{})
+		a.returned(read(t, `<message from='bob@x.org' id='`+inviteMark+`2' type='error'><error type='cancel'/></message>`))
 		a.returned(read(t, `<message from='bob@x.org' id='`+inviteMark+`1' type='error'><error type='cancel'><remote-server-not-found xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></message>`))
 		synctest.Wait()
 		if e := next[bridge.MessageReturned](t, in); e.ID != "out-1" || e.Chat != withBob || e.Reason != reasons["service-unavailable"]+` ("Go away")` {
