@@ -188,7 +188,9 @@ func (a *componentAccount) takeMessage(s *stream.Stanza) {
 		if ok {
 			done()
 		}
-		a.gateway.refuse(s, "wait", "resource-constraint")
+		if s.Type != "error" {
+			a.gateway.refuseWithin(maxReturned, s, "wait", "resource-constraint")
+		}
 		return
 	}
 	switch {

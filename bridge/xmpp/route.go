@@ -8,9 +8,11 @@ import (
 
 const (
 	// maxTurn is how many answers may wait for one person; what he asks beyond
-	// that is refused, and beyond maxRefusals dropped.
+	// that is refused, and beyond maxRefusals dropped. A message to somebody is not
+	// to vanish: maxReturned that cannot be taken may wait to be sent back.
 	maxTurn     = 64
 	maxRefusals = 96
+	maxReturned = 4000
 )
 
 // Stanza implements [stream.Handler].
@@ -80,8 +82,13 @@ func (g *gateway) refuse(s *stream.Stanza, kind, condition string) {
 	if s.Type == "error" || s.Type == "result" || s.Kind == stream.Presence {
 		return
 	}
+	g.refuseWithin(maxRefusals, s, kind, condition)
+}
+
+// refuseWithin sends a refusal unless so many answers wait for the same person.
+func (g *gateway) refuseWithin(limit int, s *stream.Stanza, kind, condition string) {
 	refusal := errorStanza(s, kind, condition, "")
-	g.turns.post(turnOf(s), maxRefusals, func() { g.reply(refusal) })
+	g.turns.post(turnOf(s), limit, func() { g.reply(refusal) })
 }
 
 // errorStanza makes the error that answers a stanza.
