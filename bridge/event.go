@@ -109,6 +109,9 @@ type ContactRenamed struct{ Contact Contact }
 // again for a known wish it does nothing.
 type ContactRequested struct {
 	From Contact
+	// Inviter is who asks the user into the room, if that is known: whom the user has
+	// blocked can invite him nowhere.
+	Inviter RemoteID
 	// Note is what they wrote with the request, if anything.
 	Note string
 }

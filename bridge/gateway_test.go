@@ -175,6 +175,10 @@ func TestBlockedAreKeptOut(t *testing.T) {
 			if err := w.bob.Request(alice, ""); !errors.Is(err, fake.ErrBlocked) && !errors.Is(err, bridge.ErrUnwelcome) {
 				t.Errorf("a blocked person's request: %v", err)
 			}
+			invitation := bridge.ContactRequested{From: bridge.Contact{ID: "tea@fake.test", Room: true}, Inviter: w.bob.ID()}
+			if err := w.net.Offer(alice, invitation); !errors.Is(err, bridge.ErrUnwelcome) {
+				t.Errorf("a blocked person's invitation: %v", err)
+			}
 			a = open(t, w.g, alice, msnp.Online)
 		}
 		must(t, a.session.RemoveContact(t.Context(), msnp.Block, "bob@fake.test", func(msnp.ListChange) {}))

@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -88,6 +89,11 @@ func (l *link) Receive(ctx context.Context, event Event) error {
 // contactRequested shows a wish to reach the user as an entry on RL, about which
 // the client asks its user.
 func (l *link) contactRequested(ctx context.Context, e ContactRequested) error {
+	if e.Inviter != "" {
+		if blocked, err := l.blocks(ctx, e.Inviter); err != nil || blocked {
+			return cmp.Or(err, ErrUnwelcome)
+		}
+	}
 	contact, err := l.welcome(ctx, e.From)
 	if err != nil {
 		return err
@@ -105,6 +111,15 @@ func (l *link) contactRequested(ctx context.Context, e ContactRequested) error {
 		return l.outbox.add(ctx, Order{Kind: OrderAllow, Chat: Chat{Contact: contact.ID}}, nil)
 	}
 	return nil
+}
+
+// blocks says whether the user has blocked somebody on the network.
+func (l *link) blocks(ctx context.Context, who RemoteID) (bool, error) {
+	contact, known, err := l.gateway.Storage.ContactByID(ctx, l.network.Name(), who)
+	if err != nil || !known {
+		return false, err
+	}
+	return l.listed(ctx, contact.Handle, msnp.Block)
 }
 
 // welcome finds the contact behind an event and applies the user's permissions

@@ -281,7 +281,7 @@ func TestInvited(t *testing.T) {
 			}
 			synctest.Wait()
 		}
-		if e := next[bridge.ContactRequested](t, in); e.From != (bridge.Contact{ID: tea, Room: true}) || e.Note != "an invitation from bob@x.org: come!" {
+		if e := next[bridge.ContactRequested](t, in); e.From != (bridge.Contact{ID: tea, Room: true}) || e.Inviter != "bob@x.org" || e.Note != "an invitation from bob@x.org: come!" {
 			t.Errorf("%+v", e)
 		}
 		in.none(t)

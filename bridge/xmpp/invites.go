@@ -140,7 +140,11 @@ func (r *rooms) tellInvite(ctx context.Context, id bridge.RemoteID, i invite, do
 	if err != nil {
 		r.account.log.Warn().Err(err).Msg("Cannot store an invitation")
 	}
-	r.account.feed.put(bridge.ContactRequested{From: bridge.Contact{ID: id, Name: said.name, Room: true}, Note: note}, done)
+	request := bridge.ContactRequested{From: bridge.Contact{ID: id, Name: said.name, Room: true}, Note: note}
+	if inviter, ok := bareID(i.From); ok && inviter != id {
+		request.Inviter = inviter
+	}
+	r.account.feed.put(request, done)
 }
 
 // pending returns an invitation and takes it for answered.
