@@ -156,28 +156,32 @@ func (c *conversation) takeBacklog() []utterance {
 // leave takes a participant out. When no MSN user is left the others go as well.
 func (c *conversation) leave(p participant) {
 	c.mu.Lock()
-	var rest []participant
-	users := 0
-	for _, other := range c.members {
-		if other == p {
-			continue
-		}
-		rest = append(rest, other)
-		if _, ok := other.(*seat); ok {
-			users++
-		}
-	}
-	gone := len(rest) < len(c.members)
-	c.members = rest
-	if users == 0 {
+	defer c.mu.Unlock()
+	c.takeOut(p)
+	if !slices.ContainsFunc(c.members, func(other participant) bool { _, ok := other.(*seat); return ok }) {
 		c.members = nil
 	}
-	if gone {
-		for _, other := range c.members {
-			other.left(p.member().Handle)
-		}
+}
+
+// depart takes a participant out who may have said something that is not read yet:
+// all others stay to hear it until he leaves.
+func (c *conversation) depart(p participant) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.takeOut(p)
+}
+
+// takeOut takes a participant out, and tells the others if he was there. The caller
+// holds the lock.
+func (c *conversation) takeOut(p participant) {
+	rest := c.others(p)
+	if len(rest) == len(c.members) {
+		return
 	}
-	c.mu.Unlock()
+	c.members = rest
+	for _, other := range rest {
+		other.left(p.member().Handle)
+	}
 }
 
 // say hands a message to all but its speaker.

@@ -63,9 +63,11 @@ func (w *windows) leave(s *seat) {
 	}
 }
 
-// closeAll hangs up everywhere; the connections then leave.
+// closeAll departs everywhere and hangs up. The others see it now, and not only when
+// the client has closed its half of the connection, which some never do.
 func (w *windows) closeAll() {
 	for _, s := range w.seats {
+		s.conversation.depart(s)
 		s.switchboard.Hangup()
 	}
 }

@@ -53,7 +53,7 @@
 //	§8.4 Getting invited        auth.go, notification.go      8.4-three, 8.4-caller-gone, 8.4-callee-gone,
 //	                                                          8.4-no-answer
 //	§8.5 Participants           switchboard.go                8.4-three, 8-chat, 8.3-privacy
-//	§8.6 Leaving                switchboard.go, conn.go       8-chat
+//	§8.6 Leaving                switchboard.go, conn.go       8-chat, 8.6-signed-out
 //	§8.7 Instant Messages       switchboard.go                8-chat, 5.3-pipelined
 //	§8.8 Receiving              switchboard.go, body          8.8-any-body, TestTextToANetwork
 //
