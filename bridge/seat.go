@@ -164,15 +164,15 @@ func (s *seat) ring(h Handle, reply func()) error {
 	if u == nil {
 		return msnp.Errorf(msnp.CodeNotOnline, "%s is not signed in", h)
 	}
-	me := s.member()
-	if err := u.mayRing(me.Handle); err != nil {
+	me, c := s.member(), s.conversation
+	if err := c.call(h); err != nil { // first, and for oneself: who is there may have hidden since
 		return err
 	}
-	if err := s.conversation.call(h); err != nil {
+	if err := u.mayRing(me.Handle); err != nil {
+		c.uncall(h)
 		return err
 	}
 	reply()
-	c := s.conversation
 	u.countCall(me.Handle, 1)
 	u.notifier.Ring(msnp.Ring{
 		ID: c.id, Caller: me,
