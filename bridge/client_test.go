@@ -77,6 +77,7 @@ type client struct {
 	mu      sync.Mutex
 	changed chan struct{} // closed and replaced when something was recorded
 	log     []string      // statuses, list changes and sign-outs, in words
+	serials []uint32      // told with list changes
 	boards  []*board
 	deaf    bool // does not answer rings
 	unread  bool // its TCP stack acknowledges nothing
@@ -194,6 +195,9 @@ func (c *client) ContactStatus(cs msnp.ContactStatus) {
 // ListChanged implements [msnp.Notifier].
 func (c *client) ListChanged(added bool, change msnp.ListChange) {
 	word := map[bool]string{true: "ADD", false: "REM"}[added]
+	c.mu.Lock()
+	c.serials = append(c.serials, change.Serial)
+	c.mu.Unlock()
 	c.record("%s %s %s", word, change.List, change.Contact.Handle)
 }
 

@@ -60,7 +60,7 @@ func (u *user) StoreGroups(ctx context.Context, groups msnp.Groups) (serial uint
 	u.mu.Lock()
 	u.networkGroups = kept.Networks
 	u.mu.Unlock()
-	u.owner.post(func() { u.serial = max(u.serial, serial) })
+	u.owner.do(func() { serial = u.raised(serial) })
 	return serial, nil
 }
 
@@ -159,8 +159,7 @@ func (u *user) SetPhone(ctx context.Context, key msnp.PhoneKey, value string, re
 		return fmt.Errorf("store the telephone numbers: %w", err)
 	}
 	u.owner.do(func() {
-		u.serial = max(u.serial, serial)
-		reply(serial)
+		reply(u.raised(serial))
 		for i := range u.lists[msnp.Reverse].entries {
 			u.tellPhone(u.lists[msnp.Reverse].entries[i].handle(), key, value)
 		}

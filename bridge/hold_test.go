@@ -92,3 +92,26 @@ func TestUnfollowWaitsOverARestart(t *testing.T) {
 		w.called(fake.Unfollow, func(c fake.Call) bool { return c.ID == "bob@fake.test" })
 	}, fake.Social())
 }
+
+// A change that is told late, as that of RL after a removal, has the serial of those that
+// were told before it: a client that kept the older one would be sent everything again.
+func TestSerialNeverFalls(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		a, c := open(t, w.g, alice, msnp.Online), open(t, w.g, carol, msnp.Online)
+		c.properties()
+		must(t, a.add(msnp.Forward, string(carol)))
+		c.sees("ADD RL " + string(alice))
+		must(t, a.session.RemoveContact(t.Context(), msnp.Forward, string(carol), func(msnp.ListChange) {}))
+		must(t, c.add(msnp.Allow, string(alice)))
+		must(t, c.session.SetPrivacy(t.Context(), msnp.BlockOthers, func(uint32) {}))
+		c.sees("REM RL " + string(alice))
+		c.mu.Lock()
+		told := c.serials[len(c.serials)-1]
+		c.mu.Unlock()
+		if present := c.properties().Serial; told != present {
+			t.Errorf("told serial %d with the last change, the lists have %d", told, present)
+		}
+		a.session.Close()
+		c.session.Close()
+	})
+}

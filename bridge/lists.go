@@ -159,7 +159,7 @@ func (u *user) added(list msnp.List, m msnp.Member, who person, serial uint32, r
 	u.mu.Lock()
 	u.lists[list].add(e)
 	u.mu.Unlock()
-	u.serial = max(u.serial, serial)
+	serial = u.raised(serial)
 	if list == msnp.Forward && u.announced {
 		found := u.lists[list].find(m.Handle)
 		found.shown = u.presentStatus(found)
@@ -167,6 +167,14 @@ func (u *user) added(list msnp.List, m msnp.Member, who person, serial uint32, r
 	}
 	reply(msnp.ListChange{List: list, Serial: serial, Contact: m}, e.shown)
 	u.permissionsChanged(list, m.Handle)
+}
+
+// raised takes in the serial of a change and returns the one to tell with it, which is
+// never below one that was told: some changes are told later than others that came
+// after them. Owned.
+func (u *user) raised(serial uint32) uint32 {
+	u.serial = max(u.serial, serial)
+	return u.serial
 }
 
 // presentStatus returns what the client is to be shown of an entry now. Owned.
@@ -195,8 +203,7 @@ func (u *user) RemoveContact(ctx context.Context, list msnp.List, typed string, 
 		gone, _ := u.lists[list].remove(h)
 		u.mu.Unlock()
 		u.keepRemoved(list, gone)
-		u.serial = max(u.serial, serial)
-		reply(msnp.ListChange{List: list, Serial: serial, Contact: msnp.Member{Handle: h}})
+		reply(msnp.ListChange{List: list, Serial: u.raised(serial), Contact: msnp.Member{Handle: h}})
 		u.permissionsChanged(list, h)
 	})
 	if reverse > 0 {
@@ -294,7 +301,7 @@ func (u *user) reverseChanged(added bool, m msnp.Member, serial uint32) {
 		u.lists[msnp.Reverse].remove(m.Handle)
 	}
 	u.mu.Unlock()
-	u.serial = max(u.serial, serial)
+	serial = u.raised(serial)
 	if changed && u.synced {
 		u.notifier.ListChanged(added, msnp.ListChange{List: msnp.Reverse, Serial: serial, Contact: m})
 	}
@@ -328,8 +335,7 @@ func (u *user) Rename(ctx context.Context, typed, name string, reply func(uint32
 			}
 		}
 		u.mu.Unlock()
-		u.serial = max(u.serial, serial)
-		reply(serial, m)
+		reply(u.raised(serial), m)
 	})
 	ctx = context.WithoutCancel(ctx) // also for a client that says it and is gone
 	contact, known, err := u.gateway.Storage.ContactByHandle(ctx, h)
@@ -351,8 +357,7 @@ func (u *user) renameSelf(ctx context.Context, name string, reply func(uint32, m
 		u.mu.Lock()
 		u.name = name
 		u.mu.Unlock()
-		u.serial = max(u.serial, serial)
-		reply(serial, msnp.Member{Handle: u.handle, Name: name})
+		reply(u.raised(serial), msnp.Member{Handle: u.handle, Name: name})
 		if u.status.Visible() {
 			u.tellWatchers()
 		}
@@ -380,8 +385,7 @@ func (u *user) SetPrivacy(ctx context.Context, mode msnp.Privacy, reply func(uin
 		u.mu.Lock()
 		u.privacy = mode
 		u.mu.Unlock()
-		u.serial = max(u.serial, serial)
-		reply(serial)
+		reply(u.raised(serial))
 		u.tellWatchers()
 	})
 	return nil
@@ -400,8 +404,7 @@ func (u *user) SetPrompt(ctx context.Context, mode msnp.Prompt, reply func(uint3
 		u.mu.Lock()
 		u.prompt = mode
 		u.mu.Unlock()
-		u.serial = max(u.serial, serial)
-		reply(serial)
+		reply(u.raised(serial))
 	})
 	return nil
 }

@@ -91,7 +91,7 @@ func (u *user) renameEntry(ctx context.Context, m msnp.Member) {
 	serial, err := u.gateway.Storage.RenameEntry(ctx, u.handle, m)
 	switch {
 	case err == nil:
-		u.owner.post(func() { u.serial = max(u.serial, serial) })
+		u.owner.post(func() { u.raised(serial) })
 	case !errors.Is(err, ErrNotListed):
 		u.log().Warn().Err(err).Msg("Cannot store a contact's new name")
 	}

@@ -330,7 +330,7 @@ func (u *user) listedElsewhere(c listing, serial uint32) {
 		u.lists[c.list].add(e)
 	}
 	u.mu.Unlock()
-	u.serial = max(u.serial, serial)
+	serial = u.raised(serial)
 	if u.synced {
 		u.notifier.ListChanged(c.added, msnp.ListChange{List: c.list, Serial: serial, Contact: c.member()})
 	}
