@@ -14,8 +14,9 @@ const MaxHandle = 129
 
 // ParseHandle checks a handle from outside and puts it into canonical form.
 // The draft asks for the syntax of an e-mail address; what matters to the
-// clients is that both sides of the @ are there and that no byte can end a
-// word or a line or be taken for an escape. Letters outside ASCII are refused.
+// clients is that both sides of the @ are there and that no byte can end a word or
+// a line or, as a percent sign, be taken for an escape: some clients decode what
+// they read. Letters outside ASCII are refused.
 func ParseHandle(s string) (Handle, error) {
 	if len(s) > MaxHandle {
 		return "", fmt.Errorf("handle is longer than %d bytes", MaxHandle)
@@ -25,7 +26,7 @@ func ParseHandle(s string) (Handle, error) {
 		return "", fmt.Errorf("handle %q is not of the form name@domain", s)
 	}
 	for i := 0; i < len(s); i++ {
-		if c := s[i]; c <= ' ' || c >= 0x7f {
+		if c := s[i]; c <= ' ' || c >= 0x7f || c == '%' {
 			return "", fmt.Errorf("handle %q has a character that is not allowed", s)
 		}
 	}
