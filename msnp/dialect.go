@@ -1,6 +1,7 @@
 package msnp
 
 import (
+	"slices"
 	"strings"
 
 	"papillon/msnp/wire"
@@ -73,7 +74,7 @@ func negotiate(offer []string) (chosen *dialect, answer []string) {
 	}
 	versioning := false
 	for _, name := range offer {
-		if d := findDialect(name); d != nil && d != chosen && len(answer) < len(dialects) {
+		if d := findDialect(name); d != nil && !slices.Contains(answer, d.name) {
 			answer = append(answer, d.name)
 		}
 		versioning = versioning || strings.EqualFold(name, clientVersioning)

@@ -46,7 +46,7 @@ func TestNamesOfEachDialect(t *testing.T) {
 func TestNegotiate(t *testing.T) {
 	words := []string{"MSNP1", "MSNP2", "msnp3", "MSNP4", "MSNP5", "MsnP6", "MSNP7", "MSNP8", "MSNP21", "CVR0", "cvr0", "0", "x"}
 	rapid.Check(t, func(t *rapid.T) {
-		offer := rapid.SliceOfNDistinct(rapid.SampledFrom(words), 1, len(words), strings.ToUpper).Draw(t, "offer")
+		offer := rapid.SliceOfN(rapid.SampledFrom(words), 1, 2*len(words)).Draw(t, "offer")
 		chosen, answer := negotiate(offer)
 		best := 0
 		var common []string
@@ -55,7 +55,9 @@ func TestNegotiate(t *testing.T) {
 			var number int
 			if _, err := fmt.Sscanf(strings.ToUpper(word), "MSNP%d", &number); err == nil && number >= 2 && number <= 7 {
 				best = max(best, number)
-				common = append(common, strings.ToUpper(word))
+				if !slices.Contains(common, strings.ToUpper(word)) {
+					common = append(common, strings.ToUpper(word))
+				}
 			}
 			versioning = versioning || strings.EqualFold(word, clientVersioning)
 		}
@@ -74,9 +76,6 @@ func TestNegotiate(t *testing.T) {
 			t.Fatalf("%q is answered %q (%v), want %q", offer, answer, chosen, want)
 		}
 	})
-	if _, answer := negotiate([]string{"MSNP2", "MSNP3", "MSNP2", "MSNP2", "MSNP2", "MSNP2", "MSNP2", "MSNP2", "MSNP2"}); len(answer) > len(dialects)+1 {
-		t.Errorf("a repeated offer is answered with %q", answer)
-	}
 }
 
 // TestReferrals: somebody is referred once, and signed in when he comes back in time.
