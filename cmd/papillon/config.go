@@ -181,18 +181,17 @@ func loadConfig(path string) (*Config, error) {
 	return c, nil
 }
 
-// newConfigError lists what is wrong with a configuration: in one line if it is
-// one thing.
+// newConfigError lists all that is wrong with a configuration, in one line as every
+// error.
 func newConfigError(what string, problems []error) error {
 	if len(problems) == 1 {
 		return configError{fmt.Errorf("%s: %w", what, problems[0])}
 	}
-	var lines strings.Builder
-	fmt.Fprintf(&lines, "%s has %d mistakes:", what, len(problems))
-	for _, p := range problems {
-		fmt.Fprintf(&lines, "\n  %v", p)
+	all := make([]string, len(problems))
+	for i, p := range problems {
+		all[i] = p.Error()
 	}
-	return configError{errors.New(lines.String())}
+	return configError{fmt.Errorf("%s has %d mistakes: %s", what, len(problems), strings.Join(all, "; "))}
 }
 
 // resolve makes relative paths start at the configuration's folder.

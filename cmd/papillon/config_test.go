@@ -155,8 +155,8 @@ func TestConfigMistakes(t *testing.T) {
 	}
 }
 
-// TestAllMistakesAtOnce: in file, environment and combination; nobody has to
-// start a server five times.
+// TestAllMistakesAtOnce: in file, environment and combination, in one line; nobody has
+// to start a server five times.
 func TestAllMistakesAtOnce(t *testing.T) {
 	t.Chdir(t.TempDir())
 	write(t, "config.yaml", `msn:
@@ -170,15 +170,15 @@ zap: 1
 	t.Setenv("PAPILLON_PRESENCE_UNKNOWN", "XXX")
 	t.Setenv("PAPILLON_LIMITS_LIME", "1")
 	r := command(t, "", "serve")
-	want := `papillon: config.yaml has 7 mistakes:
-  line 2: msn.lisen: there is no such setting; "papillon example-config" lists them all
-  line 5: limits.line: "many" is not a whole number
-  line 6: zap: there is no such setting; "papillon example-config" lists them all
-  PAPILLON_LIMITS_LIME: there is no such setting; "papillon example-config" lists them all
-  PAPILLON_PRESENCE_POLL: "often" is not a time span; write it like 90s, 5m or 72h
-  msn.domain: "@" is not a domain
-  presence.unknown: "XXX" is no status: write NLN, IDL, AWY, BSY, BRB, PHN, LUN or FLN
-`
+	want := "papillon: " + strings.Join([]string{
+		`config.yaml has 7 mistakes: line 2: msn.lisen: there is no such setting; "papillon example-config" lists them all`,
+		`line 5: limits.line: "many" is not a whole number`,
+		`line 6: zap: there is no such setting; "papillon example-config" lists them all`,
+		`PAPILLON_LIMITS_LIME: there is no such setting; "papillon example-config" lists them all`,
+		`PAPILLON_PRESENCE_POLL: "often" is not a time span; write it like 90s, 5m or 72h`,
+		`msn.domain: "@" is not a domain`,
+		`presence.unknown: "XXX" is no status: write NLN, IDL, AWY, BSY, BRB, PHN, LUN or FLN`,
+	}, "; ") + "\n"
 	if r.code != exitUsage || regexp.MustCompile(`/\S*/`).ReplaceAllString(r.err, "") != want {
 		t.Errorf("exit %d:\n%s\nwant\n%s", r.code, r.err, want)
 	}
