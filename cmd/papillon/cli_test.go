@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -51,6 +52,28 @@ func freshInstall(t testing.TB) (dir string) {
 	t.(*testing.T).Chdir(dir)
 	must(t, "init", "--domain", "example.org")
 	return dir
+}
+
+// brittle takes so many writes and fails then.
+type brittle int
+
+func (b *brittle) Write(p []byte) (int, error) {
+	if *b--; *b < 0 {
+		return 0, errors.New("broken pipe")
+	}
+	return len(p), nil
+}
+
+// TestTwoErrorsAreOneLine: what went wrong twice is still one line.
+func TestTwoErrorsAreOneLine(t *testing.T) {
+	freshInstall(t)
+	write(t, "papillon.db", strings.Repeat("garbage", 1000))
+	var errOut strings.Builder
+	out := brittle(1)
+	code := run([]string{"doctor"}, strings.NewReader(""), &out, &errOut)
+	if want := "papillon: broken pipe; the other checks need the database\n"; code != exitFailed || errOut.String() != want {
+		t.Errorf("exit %d, complained %q; want %q", code, errOut.String(), want)
+	}
 }
 
 func TestHelp(t *testing.T) {

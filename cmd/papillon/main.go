@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/alecthomas/kong"
 )
@@ -72,7 +73,8 @@ func run(args []string, in io.Reader, out, errOut io.Writer) (code int) {
 	if err == nil {
 		return exitOK
 	}
-	fmt.Fprintln(errOut, "papillon:", err)
+	// Errors that were joined stand on lines of their own.
+	fmt.Fprintln(errOut, "papillon:", strings.ReplaceAll(err.Error(), "\n", "; "))
 	if errors.As(err, &configError{}) {
 		return exitUsage
 	}
