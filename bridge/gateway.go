@@ -80,6 +80,7 @@ type Gateway struct {
 
 	mu     sync.Mutex
 	users  map[Handle]*user   // signed in
+	stale  map[Handle]bool    // whose clients may have kept an RL that is not the present one
 	links  map[Handle][]*link // by account, in the order of Networks
 	closed bool
 }
@@ -91,6 +92,7 @@ func New(options Options) *Gateway {
 		Options: options,
 		ctx:     ctx,
 		cancel:  cancel,
+		stale:   make(map[Handle]bool),
 		guesses: guessLimiter{limit: options.Limits.SignInAttempts, window: options.Limits.SignInWindow, byGuesser: make(map[guesser]*guesses)},
 		users:   make(map[Handle]*user),
 		links:   make(map[Handle][]*link),

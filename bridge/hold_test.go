@@ -115,3 +115,32 @@ func TestSerialNeverFalls(t *testing.T) {
 		c.session.Close()
 	})
 }
+
+// Who signs out before he is told that somebody has taken him off FL, and has changed
+// something of his own since, is sent his lists when he comes back: by the serial that
+// his client has kept it has them all.
+func TestSignedOutBeforeHeWasTold(t *testing.T) {
+	for name, leave := range map[string]func(*client){
+		"signs out":          func(c *client) { c.session.Close() },
+		"signs in elsewhere": func(*client) {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				a, c := open(t, w.g, alice, msnp.Online), open(t, w.g, carol, msnp.Online)
+				c.properties()
+				must(t, a.add(msnp.Forward, string(carol)))
+				c.sees("ADD RL " + string(alice))
+				must(t, a.session.RemoveContact(t.Context(), msnp.Forward, string(carol), func(msnp.ListChange) {}))
+				var kept uint32
+				must(t, c.session.SetPrivacy(t.Context(), msnp.BlockOthers, func(serial uint32) { kept = serial }))
+				leave(c)
+				again := open(t, w.g, carol, msnp.Offline)
+				if p := again.properties(); p.Serial == kept || len(p.Lists[msnp.Reverse]) > 0 {
+					t.Errorf("serial %d, the client has %d; RL %v", p.Serial, kept, p.Lists[msnp.Reverse])
+				}
+				a.session.Close()
+				again.session.Close()
+			})
+		})
+	}
+}

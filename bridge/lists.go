@@ -293,6 +293,7 @@ func (u *user) reverseChanged(added bool, m msnp.Member, serial uint32) {
 	if u.closed {
 		return
 	}
+	delete(u.left, m.Handle)
 	u.mu.Lock()
 	changed := u.lists[msnp.Reverse].has(m.Handle) != added
 	if changed && added {

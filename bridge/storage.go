@@ -140,6 +140,9 @@ type Lists interface {
 	AddEntry(ctx context.Context, account Handle, list msnp.List, entry msnp.Member, limit int) (serial, reverse uint32, err error)
 	// RemoveEntry is the opposite, with [ErrNotListed].
 	RemoveEntry(ctx context.Context, account Handle, list msnp.List, handle Handle) (serial, reverse uint32, err error)
+	// RaiseSerial raises the serial of an account of which nothing has changed: what
+	// its client has kept is not to be trusted.
+	RaiseSerial(ctx context.Context, account Handle) (serial uint32, err error)
 	// RenameEntry changes the name of an entry on every list of the account
 	// where it stands, and raises the serial; [ErrNotListed] if on none.
 	RenameEntry(ctx context.Context, account Handle, entry msnp.Member) (serial uint32, err error)

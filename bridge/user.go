@@ -50,6 +50,7 @@ type user struct {
 	toldFull  bool                    // knows that a network's contact list is too long
 	removed   map[Handle]*remoteState // contacts taken off FL a moment ago, who may come back under another name
 	leaving   map[Handle]leaving      // local users taken off FL a moment ago, who are not told yet
+	left      map[Handle]bool         // who took this one off FL a moment ago; the client is not told yet
 	lastTalk  Handle                  // with whom the user talked last
 }
 
@@ -98,6 +99,9 @@ func (g *Gateway) Open(ctx context.Context, h msnp.Handle, client msnp.Client, n
 	if earlier != nil {
 		earlier.notifier.SignOut(msnp.SignedInElsewhere)
 		earlier.end()
+	}
+	if err == nil {
+		err = u.distrust(ctx)
 	}
 	if err != nil {
 		u.Close()
@@ -169,6 +173,9 @@ func (u *user) end() {
 		u.closed = true
 		for h := range u.leaving { // the next session must not have to know
 			u.leaveNow(h)
+		}
+		if len(u.left) > 0 {
+			u.gateway.setStale(u.handle)
 		}
 		if u.cancel != nil {
 			u.cancel()

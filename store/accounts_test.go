@@ -62,6 +62,7 @@ func TestUnknownAccount(t *testing.T) {
 			return err
 		},
 		"RemoveEntry":   func() error { _, _, err := s.RemoveEntry(ctx, bob, msnp.Forward, alice); return err },
+		"RaiseSerial":   func() error { _, err := s.RaiseSerial(ctx, bob); return err },
 		"RenameEntry":   func() error { _, err := s.RenameEntry(ctx, bob, msnp.Member{Handle: alice}); return err },
 		"SetDirectChat": func() error { return s.SetDirectChat(ctx, bob, "matrix", "@x:y", "!z:y") },
 		"InboxAdd": func() error {

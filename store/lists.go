@@ -61,6 +61,15 @@ func (s *Store) AddEntry(ctx context.Context, account bridge.Handle, list msnp.L
 	return serial, reverse, nil
 }
 
+// RaiseSerial is part of [bridge.Lists].
+func (s *Store) RaiseSerial(ctx context.Context, account bridge.Handle) (serial uint32, err error) {
+	err = s.write(ctx, func(ctx context.Context) error {
+		serial, _, err = s.raise(ctx, account)
+		return err
+	})
+	return serial, wrap(err, "raise the serial of %s", account)
+}
+
 // raise raises the serial of an account and tells it, with who the account is.
 func (s *Store) raise(ctx context.Context, account bridge.Handle) (serial uint32, who msnp.Member, err error) {
 	found, err := s.returning(ctx, []any{&serial, &who.Handle, &who.Name},
