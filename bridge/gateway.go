@@ -183,6 +183,7 @@ func (g *Gateway) accountChanged(ctx context.Context, c AccountChange) {
 		if u := g.user(c.Handle); u != nil {
 			log.Info().Str("change", string(c.Kind)).Msg("Account changed; its client is signed out")
 			u.notifier.SignOut(msnp.Ended)
+			u.Close() // now, and not when the client has hung up
 		}
 	}
 	if c.Kind == PasswordRevoked {

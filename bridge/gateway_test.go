@@ -3,6 +3,7 @@ package bridge_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -526,6 +527,40 @@ func TestBareNetwork(t *testing.T) {
 }
 
 // TestSecondSignIn: the first session ends, and what waits goes to the second.
+// Whose account is removed, or password revoked, is signed out at once: out of the sight
+// of the others and out of conversations, whether his client hangs up or not.
+func TestSignedOutByTheCommandLine(t *testing.T) {
+	for name, command := range map[string]func(*testing.T, *world){
+		"removed": func(t *testing.T, w *world) { must(t, w.db.RemoveAccount(t.Context(), carol)) },
+		"revoked": func(t *testing.T, w *world) { must(t, w.db.RemovePasswords(t.Context(), carol)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				_, err := w.db.AddPassword(t.Context(), carol, "", "secret")
+				must(t, err)
+				a, c := open(t, w.g, alice, msnp.Online), open(t, w.g, carol, msnp.Online)
+				must(t, a.add(msnp.Forward, string(carol)))
+				_, err = a.chat(string(carol))
+				must(t, err)
+				a.sees("JOI " + string(carol))
+				ctx, cancel := context.WithCancel(t.Context())
+				ended := make(chan error, 1)
+				go func() { ended <- w.g.Run(ctx) }()
+				synctest.Wait() // until it looks
+				command(t, w)
+				c.sees("OUT ")
+				a.wait("BYE and FLN", func() bool {
+					return slices.Contains(a.log, "BYE "+string(carol)) && slices.Contains(a.log, "FLN "+string(carol))
+				})
+				cancel()
+				must(t, <-ended)
+				a.session.Close()
+				c.session.Close()
+			})
+		})
+	}
+}
+
 func TestSecondSignIn(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		first := open(t, w.g, alice, msnp.Online)
