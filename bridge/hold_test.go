@@ -1,6 +1,7 @@
 package bridge_test
 
 import (
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -143,4 +144,45 @@ func TestSignedOutBeforeHeWasTold(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What the earlier session of an account is changing while the next one begins is known
+// to that one, or refused.
+func TestChangesWhileSigningInElsewhere(t *testing.T) {
+	db := openStore(t, t.TempDir(), alice, carol)
+	g := startGateway(t, db, nil)
+	session := open(t, g, alice, msnp.Online)
+	for range 50 {
+		ended := make(chan error, 1)
+		go func() {
+			var err error
+			for i := 0; err == nil && i < 5000; i++ {
+				if i%2 == 0 {
+					err = session.session.AddContact(t.Context(), msnp.Allow, string(carol), "", func(msnp.ListChange, msnp.Status) {})
+				} else {
+					err = session.session.RemoveContact(t.Context(), msnp.Allow, string(carol), func(msnp.ListChange) {})
+				}
+			}
+			ended <- err
+		}()
+		<-time.After(time.Millisecond)
+		next := open(t, g, alice, msnp.Online)
+		var refused *msnp.Error
+		if err := <-ended; !errors.As(err, &refused) || refused.Code != msnp.CodeNotLoggedIn {
+			t.Fatalf("the earlier session is told %v", err)
+		}
+		stored, err := db.Lists(t.Context(), alice)
+		must(t, err)
+		if known := next.properties().Lists[msnp.Allow][1:]; !slices.Equal(known, stored[msnp.Allow]) {
+			t.Fatalf("the next session knows %v, stored is %v", known, stored[msnp.Allow])
+		}
+		if len(stored[msnp.Allow]) > 0 {
+			must(t, next.session.RemoveContact(t.Context(), msnp.Allow, string(carol), func(msnp.ListChange) {}))
+		}
+		session.session.Close()
+		session = next
+	}
+	session.session.Close()
+	stopGateway(t, g)
+	must(t, db.Close())
 }

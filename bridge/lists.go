@@ -60,6 +60,11 @@ func (u *user) AddContact(ctx context.Context, list msnp.List, typed, name strin
 	if err != nil {
 		return err
 	}
+	return u.change(func() error { return u.addEntry(ctx, list, who, name, reply) })
+}
+
+// addEntry puts somebody on a list, and tells whom it concerns.
+func (u *user) addEntry(ctx context.Context, list msnp.List, who person, name string, reply func(msnp.ListChange, msnp.Status)) error {
 	member := msnp.Member{Handle: who.handle, Name: who.bestName(name)}
 	renamed, err := u.returns(ctx, list, who)
 	if err != nil {
@@ -194,6 +199,11 @@ func (u *user) RemoveContact(ctx context.Context, list msnp.List, typed string, 
 	if err != nil {
 		return msnp.Errorf(msnp.CodeInvalidParameter, "%v", err)
 	}
+	return u.change(func() error { return u.removeEntry(ctx, list, h, reply) })
+}
+
+// removeEntry takes somebody off a list, and tells whom it concerns.
+func (u *user) removeEntry(ctx context.Context, list msnp.List, h Handle, reply func(msnp.ListChange)) error {
 	serial, reverse, err := u.gateway.Storage.RemoveEntry(ctx, u.handle, list, h)
 	if err != nil {
 		return listError(err)
@@ -318,12 +328,17 @@ func (u *user) Rename(ctx context.Context, typed, name string, reply func(uint32
 		return err
 	}
 	if h == u.handle {
-		return u.renameSelf(ctx, name, reply)
+		return u.change(func() error { return u.renameSelf(ctx, name, reply) })
 	}
 	if h, err = u.gateway.typedHandle(ctx, typed); err != nil {
 		return msnp.Errorf(msnp.CodeInvalidParameter, "%v", err)
 	}
 	m := msnp.Member{Handle: h, Name: name}
+	return u.change(func() error { return u.renameContact(ctx, m, reply) })
+}
+
+// renameContact changes the name under which the user sees somebody.
+func (u *user) renameContact(ctx context.Context, m msnp.Member, reply func(uint32, msnp.Member)) error {
 	serial, err := u.gateway.Storage.RenameEntry(ctx, u.handle, m)
 	if err != nil {
 		return listError(err)
@@ -331,19 +346,19 @@ func (u *user) Rename(ctx context.Context, typed, name string, reply func(uint32
 	u.owner.do(func() {
 		u.mu.Lock()
 		for list := range u.lists {
-			if e := u.lists[list].find(h); e != nil {
-				e.setName(name)
+			if e := u.lists[list].find(m.Handle); e != nil {
+				e.setName(m.Name)
 			}
 		}
 		u.mu.Unlock()
 		reply(u.raised(serial), m)
 	})
 	ctx = context.WithoutCancel(ctx) // also for a client that says it and is gone
-	contact, known, err := u.gateway.Storage.ContactByHandle(ctx, h)
+	contact, known, err := u.gateway.Storage.ContactByHandle(ctx, m.Handle)
 	if err != nil {
 		u.log().Error().Err(err).Msg("Cannot tell a network of a contact's new name")
 	} else if known {
-		u.orderRename(ctx, contact, name)
+		u.orderRename(ctx, contact, m.Name)
 	}
 	return nil
 }
@@ -378,18 +393,20 @@ func (u *user) SetPrivacy(ctx context.Context, mode msnp.Privacy, reply func(uin
 	if u.privacy == mode { // only this goroutine changes it
 		return msnp.Errorf(msnp.CodeAlreadyInMode, "BLP is %s already", mode)
 	}
-	serial, err := u.gateway.Storage.SetPrivacy(ctx, u.handle, mode)
-	if err != nil {
-		return err
-	}
-	u.owner.do(func() {
-		u.mu.Lock()
-		u.privacy = mode
-		u.mu.Unlock()
-		reply(u.raised(serial))
-		u.tellWatchers()
+	return u.change(func() error {
+		serial, err := u.gateway.Storage.SetPrivacy(ctx, u.handle, mode)
+		if err != nil {
+			return err
+		}
+		u.owner.do(func() {
+			u.mu.Lock()
+			u.privacy = mode
+			u.mu.Unlock()
+			reply(u.raised(serial))
+			u.tellWatchers()
+		})
+		return nil
 	})
-	return nil
 }
 
 // SetPrompt implements [msnp.Session].
@@ -397,17 +414,19 @@ func (u *user) SetPrompt(ctx context.Context, mode msnp.Prompt, reply func(uint3
 	if u.prompt == mode { // only this goroutine changes it
 		return msnp.Errorf(msnp.CodeAlreadyInMode, "GTC is %s already", mode)
 	}
-	serial, err := u.gateway.Storage.SetPrompt(ctx, u.handle, mode)
-	if err != nil {
-		return err
-	}
-	u.owner.do(func() {
-		u.mu.Lock()
-		u.prompt = mode
-		u.mu.Unlock()
-		reply(u.raised(serial))
+	return u.change(func() error {
+		serial, err := u.gateway.Storage.SetPrompt(ctx, u.handle, mode)
+		if err != nil {
+			return err
+		}
+		u.owner.do(func() {
+			u.mu.Lock()
+			u.prompt = mode
+			u.mu.Unlock()
+			reply(u.raised(serial))
+		})
+		return nil
 	})
-	return nil
 }
 
 // SetStatus implements [msnp.Session].

@@ -23,6 +23,11 @@ type user struct {
 	owner    owner
 	naming   naming
 
+	// changing is held while something is stored that a later session of the account
+	// reads; retired says that there is one. See change.
+	changing sync.Mutex
+	retired  bool
+
 	mu      sync.RWMutex
 	name    string
 	status  msnp.Status // Offline until the first CHG, and again at the end
@@ -84,19 +89,25 @@ func (g *Gateway) Open(ctx context.Context, h msnp.Handle, client msnp.Client, n
 	}
 	var (
 		earlier *user
+		entered bool
 		err     error
 	)
-	// The one function that blocks while it owns the user: from the moment the
-	// user can be found nothing about him may be missed, and nobody may see
-	// him before his lists are there.
-	u.owner.do(func() {
-		u.mu.Lock()
-		defer u.mu.Unlock()
-		if earlier, err = g.enter(u); err == nil {
-			err = u.load(ctx)
+	for !entered && err == nil {
+		if earlier = g.user(h); earlier != nil {
+			earlier.retire()
 		}
-	})
-	if earlier != nil {
+		// The one function that blocks while it owns the user: from the moment the
+		// user can be found nothing about him may be missed, and nobody may see
+		// him before his lists are there.
+		u.owner.do(func() {
+			u.mu.Lock()
+			defer u.mu.Unlock()
+			if entered, err = g.enter(u, earlier); entered {
+				err = u.load(ctx)
+			}
+		})
+	}
+	if entered && earlier != nil {
 		earlier.notifier.SignOut(msnp.SignedInElsewhere)
 		earlier.end()
 	}
@@ -111,18 +122,38 @@ func (g *Gateway) Open(ctx context.Context, h msnp.Handle, client msnp.Client, n
 	return u, nil
 }
 
-// enter makes a user the one who is signed in under his handle, and returns the
-// one who was.
-func (g *Gateway) enter(u *user) (earlier *user, err error) {
+// change makes a change that is stored, unless a later session may have read by now what
+// was stored before it.
+func (u *user) change(f func() error) error {
+	u.changing.Lock()
+	defer u.changing.Unlock()
+	if u.retired {
+		return errSignedOut
+	}
+	return f()
+}
+
+// retire waits for the change that is being made and lets no other follow.
+func (u *user) retire() {
+	u.changing.Lock()
+	defer u.changing.Unlock()
+	u.retired = true
+}
+
+// enter makes a user the one who is signed in under his handle, unless that is not
+// the one any more whom he is to follow.
+func (g *Gateway) enter(u, earlier *user) (entered bool, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.closed {
-		return nil, msnp.Errorf(msnp.CodeServerGoingDown, "the gateway is stopping")
+		return false, msnp.Errorf(msnp.CodeServerGoingDown, "the gateway is stopping")
 	}
-	earlier = g.users[u.handle]
+	if g.users[u.handle] != earlier {
+		return false, nil
+	}
 	g.users[u.handle] = u
 	u.links = g.links[u.handle]
-	return earlier, nil
+	return true, nil
 }
 
 // load reads what is stored for the user. Owned, and with the lock held.
