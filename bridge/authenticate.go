@@ -54,6 +54,9 @@ func (g *Gateway) authenticate(ctx context.Context, proof msnp.Proof) (who msnp.
 	if err != nil && !errors.Is(err, ErrNoAccount) {
 		return msnp.Member{}, 0, err
 	}
+	if err := g.settle(ctx, h); err != nil {
+		return msnp.Member{}, 0, err
+	}
 	who, passwords, err := g.Storage.Credentials(ctx, h)
 	if err != nil {
 		return msnp.Member{}, 0, err

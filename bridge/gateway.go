@@ -76,6 +76,7 @@ type Gateway struct {
 	background sync.WaitGroup
 	guesses    guessLimiter
 	reaper     inboxReaper
+	watch      *accountWatch
 	lastID     atomic.Uint32 // of conversations
 
 	mu     sync.Mutex
@@ -96,6 +97,7 @@ func New(options Options) *Gateway {
 		guesses: guessLimiter{limit: options.Limits.SignInAttempts, window: options.Limits.SignInWindow, byGuesser: make(map[guesser]*guesses)},
 		users:   make(map[Handle]*user),
 		links:   make(map[Handle][]*link),
+		watch:   newAccountWatch(),
 	}
 	g.reaper = inboxReaper{gateway: g, pending: make(map[int64]struct{})}
 	g.lastID.Store(firstConversation + rand.Uint32N(1<<20))
@@ -113,49 +115,17 @@ func (g *Gateway) Start(ctx context.Context) error {
 			reception.Attend(&desk{gateway: g, network: n})
 		}
 	}
-	err := g.Storage.EachAccount(ctx, func(a AccountRecord) error {
+	var err error
+	if _, g.watch.began, err = g.Storage.AccountChanges(ctx, -1); err != nil {
+		return fmt.Errorf("watch accounts: %w", err)
+	}
+	err = g.Storage.EachAccount(ctx, func(a AccountRecord) error {
 		return g.openLinks(ctx, a)
 	})
 	if err != nil {
 		return fmt.Errorf("open accounts: %w", err)
 	}
 	return nil
-}
-
-// accountPoll is how often a running gateway looks for what the command line
-// changed.
-const accountPoll = 500 * time.Millisecond
-
-// Run notices accounts that are added, changed or removed by the command line.
-// It returns when the context ends.
-func (g *Gateway) Run(ctx context.Context) error {
-	_, seen, err := g.Storage.AccountChanges(ctx, -1)
-	if ctx.Err() != nil {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("watch accounts: %w", err)
-	}
-	ticker := time.NewTicker(accountPoll)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticker.C:
-		}
-		changes, newest, err := g.Storage.AccountChanges(ctx, seen)
-		if err != nil {
-			if ctx.Err() == nil {
-				g.Log.Error().Err(err).Msg("Cannot see changes to accounts; trying again")
-			}
-			continue
-		}
-		for _, c := range changes {
-			g.accountChanged(ctx, c)
-		}
-		seen = newest
-	}
 }
 
 // awaitLink is linkOf for what would be refused without an identity: one that was
@@ -173,29 +143,6 @@ func (g *Gateway) awaitLink(ctx context.Context, h Handle, network string) *link
 		case <-ctx.Done():
 			return nil
 		}
-	}
-}
-
-// accountChanged makes a change take effect.
-func (g *Gateway) accountChanged(ctx context.Context, c AccountChange) {
-	log := g.Log.With().Str("handle", string(c.Handle)).Logger()
-	if c.Kind == AccountRemoved || c.Kind == PasswordRevoked {
-		if u := g.user(c.Handle); u != nil {
-			log.Info().Str("change", string(c.Kind)).Msg("Account changed; its client is signed out")
-			u.notifier.SignOut(msnp.Ended)
-			u.Close() // now, and not when the client has hung up
-		}
-	}
-	if c.Kind == PasswordRevoked {
-		return
-	}
-	if c.Kind == AccountRemoved {
-		g.adopt(c.Handle, g.closeLinks(c.Handle, func(*link) bool { return false }))
-		g.forgetAccount(ctx, c.Handle)
-		return
-	}
-	if err := g.reopenLinks(ctx, c.Handle); err != nil {
-		log.Error().Err(err).Msg("Cannot open the account's networks; they are tried again at the next start")
 	}
 }
 

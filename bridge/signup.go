@@ -111,7 +111,6 @@ func registerAtDesk(ctx context.Context, d *desk, person RemoteID, account Handl
 		return "", err
 	}
 	g.Log.Info().Str("handle", string(h)).Str("network", d.network.Name()).Str("person", string(person)).Msg("Somebody signed up")
-	g.awaitLink(ctx, h, d.network.Name()) // who signs in at once is to find the network there
 	return "Your MSN account is made.\n" + d.howTo(h, password), nil
 }
 

@@ -3,13 +3,16 @@ package bridge_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"papillon/bridge"
 	"papillon/bridge/fake"
 	"papillon/msnp"
+	"papillon/msnp/msnptest"
 )
 
 // Somebody of a network makes an MSN account, signs in with it, and removes it.
@@ -72,24 +75,49 @@ func TestSignUpAtTheDesk(t *testing.T) {
 	}, fake.Social())
 }
 
-// Who signs in as soon as he has signed up can write to people at once.
+// Who signs in as soon as he has signed up can write to people at once, and the session
+// that begins with a password made a moment ago does not end with the earlier ones.
 func TestSignInRightAfterSignUp(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		stopGateway(t, w.g)
+		made := 0
 		w.g = startGateway(t, w.db, func(o *bridge.Options) {
 			o.SignUp = func(string, bridge.RemoteID) bool { return true }
-			o.NewPassword = func() (string, error) { return "password", nil }
+			o.NewPassword = func() (string, error) {
+				made++
+				return fmt.Sprintf("password-%d", made), nil
+			}
 		}, w.net)
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error)
 		go func() { ended <- w.g.Run(ctx) }()
 		synctest.Wait()
-		_, err := w.net.Desk().Ask(t.Context(), "dave@fake.test", "register", "")
-		must(t, err)
-		d := open(t, w.g, "dave@example.org", msnp.Online)
+		signIn := func(password string) *client {
+			t.Helper()
+			proof := msnp.Proof{Handle: "Dave@example.org", Challenge: "c", Response: msnptest.Digest("c", password)}
+			who, err := w.g.Authenticate(t.Context(), proof)
+			must(t, err)
+			return open(t, w.g, who.Handle, msnp.Online)
+		}
+		ask := func(command string) {
+			t.Helper()
+			_, err := w.net.Desk().Ask(t.Context(), "dave@fake.test", command, "")
+			must(t, err)
+		}
+		ask("register")
+		d := signIn("password-1")
 		must(t, d.add(msnp.Forward, "bob@fake.test"))
-		_, err = d.chat("bob@fake.test")
+		_, err := d.chat("bob@fake.test")
 		must(t, err)
+		ask("password")
+		again := signIn("password-2")
+		d.sees("OUT ")
+		w.pass(time.Minute)
+		again.mu.Lock()
+		if slices.Contains(again.log, "OUT ") {
+			t.Errorf("the new session has ended: %q", again.log)
+		}
+		again.mu.Unlock()
 		cancel()
 		must(t, <-ended)
 	})
