@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
-	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -122,13 +120,13 @@ func checkLinks(_ context.Context, x *examination) []finding {
 	return []finding{{"links to pictures and files begin with " + base + " (http.base_url; old computers must reach it)", nil}}
 }
 
-// checkHomeserver asks the Matrix homeserver whether it is there.
+// checkHomeserver looks at the registrations and at the homeserver that has loaded them.
 func checkHomeserver(ctx context.Context, x *examination) []finding {
 	m := x.config.Matrix
 	if m.HomeserverURL == "" {
 		return []finding{{"no Matrix homeserver of your own (matrix.homeserver_url)", nil}}
 	}
-	_, current, err := x.config.loadRegistration()
+	ghosts, current, err := x.config.loadRegistration()
 	if err == nil && !current {
 		err = errors.New("it does not fit the configuration: run \"papillon registration\" and restart the homeserver")
 	}
@@ -140,19 +138,13 @@ func checkHomeserver(ctx context.Context, x *examination) []finding {
 	if own != nil || err != nil {
 		all = append(all, finding{"registration " + m.OwnRegistration, err})
 	}
+	options := matrix.Options{HomeserverURL: m.HomeserverURL, Domain: m.HomeserverDomain, Registration: ghosts, Puppets: own}
 	ctx, cancel := context.WithTimeout(ctx, doctorTimeout)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimRight(m.HomeserverURL, "/")+"/_matrix/client/versions", nil)
-	if err == nil {
-		var response *http.Response
-		if response, err = http.DefaultClient.Do(request); err == nil {
-			if response.StatusCode != http.StatusOK {
-				err = fmt.Errorf("it answers %s: is matrix.homeserver_url right?", response.Status)
-			}
-			_ = response.Body.Close() // not read
-		}
+	for _, f := range matrix.CheckHomeserver(ctx, options, x.running) {
+		all = append(all, finding{f.What, f.Err})
 	}
-	return append(all, finding{"homeserver " + m.HomeserverURL, err})
+	return all
 }
 
 // checkComponent connects as the component, unless a running server is that.
