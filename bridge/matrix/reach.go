@@ -101,11 +101,16 @@ func (r *reach) probe(ctx context.Context) bridge.ConnectionChanged {
 			"the Matrix server %s cannot be reached: messages wait until it is back", n.options.Domain)}
 	}
 	n.busy.Store(versions.UnstableFeatures[unstableBusy])
-	if _, err := client.Whoami(ctx); tokenRefused(err) {
+	who, err := client.Whoami(ctx)
+	if tokenRefused(err) {
 		return n.stranger()
 	} else if err != nil && unreachable(err) {
 		return bridge.ConnectionChanged{Reason: fmt.Sprintf(
 			"the Matrix server %s does not answer: messages wait until it does", n.options.Domain)}
+	}
+	if err == nil && who.UserID != "" && who.UserID.Homeserver() != n.options.Domain {
+		return bridge.ConnectionChanged{Reason: fmt.Sprintf(
+			"the Matrix server is that of %s, but matrix.homeserver_domain is %s: messages wait until that is mended", who.UserID.Homeserver(), n.options.Domain)}
 	}
 	return bridge.ConnectionChanged{Up: true}
 }

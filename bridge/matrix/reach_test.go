@@ -83,3 +83,16 @@ func TestHomeserverThatDoesNotKnowTheGateway(t *testing.T) {
 		t.Errorf("a message that must wait: %v", err)
 	}
 }
+
+func TestHomeserverOfAnotherName(t *testing.T) {
+	misspelt, err := NewRegistration(RegistrationOptions{Domain: "hs.tset", URL: shared.address})
+	if err != nil {
+		t.Fatal(err)
+	}
+	misspelt.AppToken = shared.registration.AppToken // the homeserver has loaded it nevertheless
+	g := shared.gateway(t, func(o *Options) { o.Domain, o.Registration = "hs.tset", misspelt })
+	alice := g.user("alice")
+	if down := alice.awaitUp(false); !strings.Contains(down.Reason, "is that of hs.test, but matrix.homeserver_domain is hs.tset") {
+		t.Errorf("reason %q", down.Reason)
+	}
+}
