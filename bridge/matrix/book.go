@@ -91,11 +91,20 @@ func (f *facts) member(user id.UserID, content *event.MemberEventContent, self i
 	}
 }
 
-// peer returns the other person of a direct chat, empty if the room is none: it has
+// peer returns the other person of a direct chat in which one can still talk, empty if
+// the room is none.
+func (f *facts) peer(listed id.UserID) id.UserID {
+	if f.Replaced {
+		return ""
+	}
+	return f.partner(listed)
+}
+
+// partner returns the other person of a direct chat, empty if the room is none: it has
 // two members, and is on the list of direct chats as somebody's, or was meant to be
 // one, or has no name. What is meant for one must not be read by more.
-func (f *facts) peer(listed id.UserID) id.UserID {
-	if f.Space || f.Replaced || f.Joined+f.Invited != 2 {
+func (f *facts) partner(listed id.UserID) id.UserID {
+	if f.Space || f.Joined+f.Invited != 2 {
 		return ""
 	}
 	other := listed
@@ -165,6 +174,14 @@ func (b *book) contactOf(room id.RoomID) id.UserID {
 		return f.peer(b.listedIn(room))
 	}
 	return ""
+}
+
+// couple says whether a room is, or was, a direct chat.
+func (b *book) couple(room id.RoomID) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	f := b.rooms[room]
+	return f != nil && f.partner(b.listedIn(room)) != ""
 }
 
 // knows says whether a room is in the book.

@@ -51,6 +51,8 @@ type nature interface {
 	sendDirect(ctx context.Context, contact id.UserID, message bridge.Outgoing) error
 	// entered takes note of a room that the account has come into by itself.
 	entered(ctx context.Context, room id.RoomID) error
+	// movedOn tells of the room by which one of the account's was replaced.
+	movedOn(ctx context.Context, room bridge.Contact) error
 	// groups lists the rooms that are no direct chats.
 	groups(ctx context.Context) ([]bridge.Contact, error)
 }

@@ -202,6 +202,9 @@ func (p *person) heardEvent(ctx context.Context, evt *event.Event) error {
 	if content, ok := evt.Content.Parsed.(*event.MemberEventContent); ok {
 		return p.memberHeard(ctx, evt, content)
 	}
+	if evt.Type == event.StateTombstone && evt.GetStateKey() == "" && !p.book.couple(evt.RoomID) && evt.Sender != p.user {
+		return p.replaced(ctx, evt)
+	}
 	if evt.StateKey != nil {
 		return nil
 	}

@@ -45,6 +45,8 @@ func (n *Network) dispatch(ctx context.Context, evt *event.Event) error {
 		return n.roomRenamed(ctx, evt.RoomID)
 	case evt.Type == event.StateEncryption:
 		return n.encryptionBegins(ctx, evt)
+	case evt.Type == event.StateTombstone:
+		return n.roomReplaced(ctx, evt)
 	case evt.StateKey != nil:
 		return nil
 	case n.ghosts.owns(evt.Sender):
