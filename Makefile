@@ -21,7 +21,7 @@ test: compiler dendrite xmpp-servers ## run all tests, with the race detector an
 
 # What speaks to a homeserver, once more with the other one.
 test-synapse: compiler synapse ## run the Matrix tests with Synapse in Dendrite's place
-	PAPILLON_TEST_HOMESERVER=synapse go test -race -shuffle=on -timeout 20m -p 1 ./bridge/matrix/...
+	PAPILLON_TEST_HOMESERVER=synapse go test -race -shuffle=on -timeout 30m -p 1 ./bridge/matrix/...
 	PAPILLON_TEST_HOMESERVER=synapse go test -race -timeout 10m -run '^TestHomeserverDown$$' ./cmd/papillon
 
 dendrite: $(DENDRITE) ## build the homeserver that tests and demo run

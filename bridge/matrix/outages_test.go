@@ -50,10 +50,15 @@ func sends(r *http.Request) bool {
 // the homeserver has it.
 func (u *user) insist(id, text string, contact id.UserID) {
 	u.t.Helper()
+	u.insistTo(id, text, bridge.Chat{Contact: bridge.RemoteID(contact)})
+}
+
+func (u *user) insistTo(id, text string, chat bridge.Chat) {
+	u.t.Helper()
 	ctx, cancel := context.WithTimeout(u.t.Context(), cutOff+patience)
 	defer cancel()
 	for {
-		err := u.Send(ctx, bridge.Outgoing{ID: id, Chat: bridge.Chat{Contact: bridge.RemoteID(contact)}, Text: text, Sent: time.Now()})
+		err := u.nature.(bridge.Account).Send(ctx, bridge.Outgoing{ID: id, Chat: chat, Text: text, Sent: time.Now()})
 		if err == nil {
 			return
 		}

@@ -84,7 +84,7 @@ func (g *gateway) linkTo(kind string, other *matrixtest.Person) *own {
 		Account: bridge.Handle(local + "@msn.test"), Name: "The " + local, Kind: kind, ID: bridge.RemoteID(other.UserID),
 	}
 	if kind == KindLogin {
-		credentials, err := LoginByPassword(patient(g.t), g.world.URL, login.ID, matrixtest.Password(local))
+		credentials, err := LoginByPassword(patient(g.t), g.options.HomeserverURL, login.ID, matrixtest.Password(local))
 		if err != nil {
 			g.t.Fatal(err)
 		}
