@@ -119,14 +119,7 @@ func TestEveryConversationThroughTrouble(t *testing.T) {
 		for name, begin := range settings {
 			t.Run(kind+" "+name, func(t *testing.T) {
 				tr := shared.troubled(t)
-				var alice *user
-				if kind == KindGhost {
-					alice = tr.user("alice")
-				} else {
-					o := tr.link(kind, "alice")
-					o.signIn(bridge.Available)
-					alice = o.user
-				}
+				alice := tr.signedIn(kind)
 				s := begin(t, tr, alice)
 				fromBob, fromAlice := []string{"begin"}, []string{}
 				for i, c := range troubles {

@@ -84,7 +84,7 @@ func TestFirstMessageMakesTheRoom(t *testing.T) {
 	g := shared.gateway(t)
 	alice, bob := g.user("alice"), shared.person(t, "bob")
 	alice.say("1", "are you there?", bob.UserID)
-	invite, err := bob.WaitInvite(patient(t), alice.user)
+	invite, err := bob.WaitInvite(patient(t), alice.account.user)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +116,7 @@ func TestSentAgainArrivesOnce(t *testing.T) {
 		alice.say("same", "once", bob.UserID)
 	}
 	alice.say("other", "last", bob.UserID)
-	invite, err := bob.WaitInvite(patient(t), alice.user)
+	invite, err := bob.WaitInvite(patient(t), alice.account.user)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -278,7 +278,7 @@ func TestNamesOfContacts(t *testing.T) {
 func talking(t *testing.T, alice *user, bob *matrixtest.Person) id.RoomID {
 	t.Helper()
 	alice.say("hi"+string(bob.UserID), "hi", bob.UserID)
-	invite, err := bob.WaitInvite(patient(t), alice.user)
+	invite, err := bob.WaitInvite(patient(t), alice.account.user)
 	if err != nil {
 		t.Fatal(err)
 	}

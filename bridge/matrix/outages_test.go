@@ -142,11 +142,19 @@ const cutOff = 2 * time.Minute
 // both sides write on.
 func TestTwoMinutesCutOff(t *testing.T) {
 	t.Parallel()
+	for _, kind := range []string{KindGhost, KindOwn, KindLogin} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			cutsOff(t, kind)
+		})
+	}
+}
+
+func cutsOff(t *testing.T, kind string) {
 	w := private(t, matrixtest.Options{Presence: true})
 	tr := w.troubled(t)
-	alice, bob := tr.user("alice"), w.person(t, "bob")
+	alice, bob := tr.signedIn(kind), w.person(t, "bob")
 	room := talking(t, alice, bob)
-	alice.show(bridge.Presence{Show: bridge.Available})
 	say(t, bob, room, "before")
 	alice.awaitText("before")
 	there, back := tr.there.Inject(matrixtest.Fault{Cut: true}), tr.back.Inject(matrixtest.Fault{Cut: true})
@@ -169,12 +177,25 @@ func TestTwoMinutesCutOff(t *testing.T) {
 	back()
 	alice.awaitUp(true)
 	<-sent
-	readsAll(t, bob, alice.user, []string{"hi", "still there?", "hello?"})
+	readsAll(t, bob, alice.account.user, []string{"hi", "still there?", "hello?"})
 	say(t, bob, room, "after")
-	alice.heard(append(want, "after"))
+	alice.heardOf(append(want, "after"))
 	// Typing comes by sync, or is pushed again.
 	if _, err := bob.UserTyping(patient(t), room, true, patience); err != nil {
 		t.Fatal(err)
 	}
 	await(alice, "typing", func(s bridge.TypingSeen) bool { return s.Typing })
+}
+
+// signedIn makes somebody with an account of a kind.
+func (tr *troubled) signedIn(kind string) *user {
+	tr.t.Helper()
+	if kind == KindGhost {
+		alice := tr.user("alice")
+		alice.show(bridge.Presence{Show: bridge.Available})
+		return alice
+	}
+	o := tr.link(kind, "alice")
+	o.signIn(bridge.Available)
+	return o.user
 }
