@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/rs/zerolog"
 	"maunium.net/go/mautrix"
@@ -46,7 +47,8 @@ type account struct {
 	ready    bool // registered and named, since the homeserver last came up
 	name     string
 	presence bridge.Presence
-	written  bool // the homeserver has the presence
+	written  bool      // the homeserver has the presence
+	again    time.Time // when the presence is to be looked after once more; zero for never
 	session  *session
 	watched  map[id.UserID]*watch
 	names    map[id.UserID]string // last reported

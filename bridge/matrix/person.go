@@ -33,6 +33,8 @@ type person struct {
 	recovery  string     // of encrypted messages; may be empty
 	verifying sync.Mutex // held while it is used
 
+	said bridge.Show // as what others were told to see the person; guarded by account.mu
+
 	condition sync.Mutex
 	trouble   error  // why the account cannot be used until the next sign-in
 	accused   string // the trouble that the user was told of last

@@ -44,11 +44,55 @@ const otherSeen = 3 * time.Minute
 func (p *person) show(ctx context.Context, presence bridge.Presence) error {
 	if !visible(presence.Show) {
 		elsewhere, err := p.elsewhere(ctx)
-		if err != nil || elsewhere {
+		if err != nil {
+			return err
+		}
+		if elsewhere {
+			return p.leavePresence(ctx)
+		}
+	}
+	return p.say(ctx, presence)
+}
+
+// say puts a presence and remembers it as what others see.
+func (p *person) say(ctx context.Context, presence bridge.Presence) error {
+	if err := p.putPresence(ctx, presence); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.said, p.again = presence.Show, time.Time{}
+	return nil
+}
+
+// leavePresence leaves the presence to the person's other client. Where a word lasts,
+// one of MSN Messenger's that the other client does not say is taken back; and when it
+// turns out that nobody was there any more, offline is said after all.
+func (p *person) leavePresence(ctx context.Context) error {
+	p.condition.Lock()
+	lasting := p.lasting
+	p.condition.Unlock()
+	if !lasting {
+		return nil
+	}
+	p.mu.Lock()
+	said, again := p.said, p.again
+	p.mu.Unlock()
+	if visible(said) && said != bridge.Available {
+		if err := p.say(ctx, bridge.Presence{Show: bridge.Available}); err != nil {
 			return err
 		}
 	}
-	return p.putPresence(ctx, presence)
+	switch {
+	case again.IsZero():
+		again = time.Now().Add(otherSeen)
+	case !time.Now().Before(again):
+		again = time.Time{} // it was seen since
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.again = again
+	return nil
 }
 
 // elsewhere says whether another client of the person's has been seen lately.
@@ -96,24 +140,50 @@ func (p *person) learn(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("ask what the homeserver can do: %w", err)
 	}
-	var software struct {
-		Server struct {
-			Name string `json:"name"`
-		} `json:"server"`
-	}
-	err = p.network.call(ctx, func(ctx context.Context) error {
-		url := p.client.BuildURL(mautrix.BaseURLPath{"_matrix", "federation", "v1", "version"})
-		_, err := p.client.MakeRequest(ctx, http.MethodGet, url, nil, &software)
-		return err
-	})
-	if status, _ := response(err); err != nil && (status == 0 || status >= http.StatusInternalServerError) {
+	dendrite, err := p.onDendrite(ctx)
+	if err != nil {
 		return fmt.Errorf("ask what the homeserver is: %w", err)
 	}
 	p.busy.Store(versions.UnstableFeatures[unstableBusy])
 	p.condition.Lock()
 	defer p.condition.Unlock()
-	p.learned, p.lasting = true, software.Server.Name == "Dendrite"
+	p.learned, p.lasting = true, dendrite
 	return nil
+}
+
+// onDendrite says whether the homeserver is Dendrite: as it tells other homeservers, or,
+// where it speaks with none, by what only Dendrite has.
+func (p *person) onDendrite(ctx context.Context) (bool, error) {
+	var software struct {
+		Server struct {
+			Name string `json:"name"`
+		} `json:"server"`
+	}
+	err := p.asked(ctx, &software, "_matrix", "federation", "v1", "version")
+	if err == nil {
+		return software.Server.Name == "Dendrite", nil
+	}
+	if status, _ := response(err); status != http.StatusNotFound {
+		return false, unlessSaid(err)
+	}
+	err = p.asked(ctx, nil, "_dendrite", "monitor", "up")
+	return err == nil, unlessSaid(err)
+}
+
+// asked reads what the homeserver has under a path.
+func (p *person) asked(ctx context.Context, answer any, path ...any) error {
+	return p.network.call(ctx, func(ctx context.Context) error {
+		_, err := p.client.MakeRequest(ctx, http.MethodGet, p.client.BuildURL(mautrix.BaseURLPath(path)), nil, answer)
+		return err
+	})
+}
+
+// unlessSaid returns the error of a homeserver that did not answer; nil if it said no.
+func unlessSaid(err error) error {
+	if status, _ := response(err); status != 0 && status < http.StatusInternalServerError {
+		return nil
+	}
+	return err
 }
 
 // follows makes the account follow exactly these people's presence.

@@ -3,11 +3,13 @@ package matrix
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"maunium.net/go/mautrix"
@@ -113,6 +115,95 @@ func TestPersonLeavesOtherClientAlone(t *testing.T) {
 			t.Errorf("alice flickered: %+v (%v)", evt, err)
 		}
 	})
+}
+
+// TestPersonTakesBackItsWord: what MSN Messenger said does not stay on the person's
+// other client, which does not say it.
+func TestPersonTakesBackItsWord(t *testing.T) {
+	eachKind(t, func(t *testing.T, kind string) {
+		g := shared.gateway(t)
+		bob := shared.person(t, "bob")
+		alice := g.link(kind, "alice")
+		alice.chatting(bob)
+		alice.signIn(bridge.Available)
+		for _, last := range []bridge.Show{bridge.Hidden, bridge.Offline} {
+			bob.Forget()
+			if err := alice.person.SetPresence(patient(t), bridge.Presence{Show: bridge.Busy, Text: "Busy"}); err != nil {
+				t.Fatal(err)
+			}
+			if !shared.LastWordCounts { // what the other client says outweighs it all the time
+				alice.shows(last)
+				if got := presenceOf(t, bob, alice.other.UserID); got != event.PresenceOnline {
+					t.Errorf("after presence %d alice is %s", last, got)
+				}
+				continue
+			}
+			if _, err := bob.WaitPresence(patient(t), alice.other.UserID, event.PresenceUnavailable, "Busy"); err != nil {
+				t.Fatal(err)
+			}
+			bob.Forget()
+			alice.shows(last)
+			if _, err := bob.WaitPresence(patient(t), alice.other.UserID, event.PresenceOnline, ""); err != nil {
+				t.Fatal(err)
+			}
+			alice.shows(bridge.Available)
+		}
+	})
+}
+
+// TestPersonWhoWasTheLastOneThere: when nobody has seen the other client again, the
+// person is offline after all, where a word lasts.
+func TestPersonWhoWasTheLastOneThere(t *testing.T) {
+	for name, c := range map[string]struct {
+		seenAgain bool
+		offline   int
+	}{"gone": {false, 1}, "seen again": {true, 0}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFake()
+				f.on("GET", "/federation/v1/version", fixed(200, `{"server":{"name":"Dendrite"}}`))
+				last := time.Now()
+				f.on("GET", "/devices", func(*http.Request) (int, string) {
+					if c.seenAgain {
+						last = time.Now()
+					}
+					return 200, fmt.Sprintf(`{"devices":[{"device_id":"PHONE","last_seen_ts":%d}]}`, last.UnixMilli())
+				})
+				opened, _ := f.openAs(t, bridge.Login{Account: "alice@msn.test", Kind: KindOwn, ID: "@alice:hs.test"})
+				show := func(s bridge.Show) {
+					t.Helper()
+					if err := opened.SetPresence(t.Context(), bridge.Presence{Show: s}); err != nil {
+						t.Fatal(err)
+					}
+				}
+				offline := func() (n int) {
+					for _, call := range f.made("PUT", "/presence/") {
+						if strings.Contains(call.body, `"offline"`) {
+							n++
+						}
+					}
+					return n
+				}
+				show(bridge.Available)
+				synctest.Wait()
+				show(bridge.Hidden)
+				time.Sleep(otherSeen - time.Minute)
+				synctest.Wait()
+				if n := offline(); n != 0 {
+					t.Errorf("offline was said %d times while the other client may be there", n)
+				}
+				time.Sleep(10 * time.Minute)
+				synctest.Wait()
+				if n := offline(); n != c.offline {
+					t.Errorf("offline was said %d times, want %d", n, c.offline)
+				}
+				if n := len(f.made("GET", "/devices")); n > 3 {
+					t.Errorf("the clients were asked for %d times", n)
+				}
+				show(bridge.Offline)
+			})
+		})
+	}
 }
 
 // TestPersonsTyping goes both ways.

@@ -108,7 +108,7 @@ func (a *account) SetPresence(ctx context.Context, presence bridge.Presence) err
 func (a *account) presenceDue() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if !a.written {
+	if !a.written || !a.again.IsZero() && !time.Now().Before(a.again) {
 		return true
 	}
 	return visible(a.presence.Show) && (a.session == nil || !a.session.syncing.Load())

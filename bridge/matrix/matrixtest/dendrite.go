@@ -14,7 +14,7 @@ type dendrite struct{}
 
 func (dendrite) title() string { return "Dendrite" }
 
-func (dendrite) traits() Traits { return Traits{TellsStrangers: true} }
+func (dendrite) traits() Traits { return Traits{TellsStrangers: true, LastWordCounts: true} }
 
 func (dendrite) install(ctx context.Context, log io.Writer) (string, error) { return Build(ctx, log) }
 

@@ -36,6 +36,9 @@ type Traits struct {
 	// never seen, device keys that are none, and numbers out of range in messages to
 	// devices are refused when they are sent.
 	ChecksContent bool
+	// LastWordCounts: somebody's presence is what one of his clients said last, and not
+	// what all of them say together.
+	LastWordCounts bool
 }
 
 // program runs one kind of homeserver.
