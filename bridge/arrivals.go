@@ -168,7 +168,7 @@ func (a *arrivals) stop() {
 // A hidden user gets nothing: "clients cannot receive any instant messages in
 // this state" (draft-movva-00 §7.7). Owned.
 func (u *user) pump(l *lane) {
-	if len(l.queue) == 0 || l.broken || u.closed || !u.status.Visible() {
+	if len(l.queue) == 0 || l.broken || u.closed || !u.status.Visible() || u.catching[l.queue[0].entry.Network] {
 		return
 	}
 	u.abridge(l)

@@ -164,6 +164,11 @@ type MessageReturned struct {
 	Reason string // one line that a user understands
 }
 
+// CatchingUp says that many messages follow that were sent while the user was away, and,
+// when Done, that they have all come. Until then none of them is handed over, so that the
+// user can be spared the oldest. A network that does not know need not tell.
+type CatchingUp struct{ Done bool }
+
 // NetworkSays is a word of the network's own to its user: a notice of the server,
 // an account that needs care.
 type NetworkSays struct{ Text string }
@@ -189,6 +194,7 @@ func (BlockChanged) event()      {}
 func (SpeakerLeft) event()       {}
 func (MessageReturned) event()   {}
 func (NetworkSays) event()       {}
+func (CatchingUp) event()        {}
 
 // Presence is somebody's presence in words that all networks share.
 type Presence struct {

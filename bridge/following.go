@@ -93,6 +93,7 @@ func (u *user) linkOpened(l *link) {
 // Owned.
 func (u *user) linkClosed(l *link) {
 	u.links = slices.DeleteFunc(slices.Clone(u.links), func(other *link) bool { return other == l })
+	delete(u.catching, l.network.Name())
 	for i := range u.lists[msnp.Forward].entries {
 		e := &u.lists[msnp.Forward].entries[i]
 		if e.remote != nil && e.remote.link == l {

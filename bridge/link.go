@@ -81,6 +81,11 @@ func (l *link) Receive(ctx context.Context, event Event) error {
 	case NetworkSays:
 		l.gateway.tell(l.owner, fmt.Sprintf("[%s] %s", l.network.Name(), e.Text))
 		return nil
+	case CatchingUp:
+		if u := l.gateway.user(l.owner); u != nil {
+			u.owner.post(func() { u.catchUp(l.network.Name(), e.Done) })
+		}
+		return nil
 	default:
 		return fmt.Errorf("event %T is not in the set", event)
 	}

@@ -5,6 +5,19 @@ import (
 	"time"
 )
 
+// catchUp holds back what a network brings until all of it is there. Owned.
+func (u *user) catchUp(network string, done bool) {
+	if done {
+		delete(u.catching, network)
+		u.arrivals.resume(u)
+		return
+	}
+	if u.catching == nil {
+		u.catching = make(map[string]bool)
+	}
+	u.catching[network] = true
+}
+
 // abridge puts one line in the place of the oldest messages of a lane, where more wait
 // than the user wants to read: the network's archive has them. What was just said is
 // always handed over, and so is everything of networks that keep no history. The

@@ -98,6 +98,35 @@ func TestWhatIsNotAbridged(t *testing.T) {
 	}
 }
 
+// TestCatchingUpIsAbridged: what comes bit by bit into a window that is open counts
+// together, when the network says that it belongs together.
+func TestCatchingUpIsAbridged(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.withMissed(5)
+		a := open(t, w.g, alice, msnp.Online)
+		w.missing(0, 1, time.Second)
+		if got := a.shown(); !slices.Equal(got, []string{"0"}) {
+			t.Errorf("shown %q", got)
+		}
+		must(t, w.net.Offer(alice, bridge.CatchingUp{}))
+		for i := range 15 {
+			w.missing(i, i+1, time.Hour)
+		}
+		if got := a.shown(); len(got) > 0 {
+			t.Errorf("shown %q before all was there", got)
+		}
+		must(t, w.net.Offer(alice, bridge.CatchingUp{Done: true}))
+		if got, want := a.shown(), []string{earlier, "10", "11", "12", "13", "14"}; !slices.Equal(got, want) {
+			t.Errorf("shown %q", got)
+		}
+		w.missing(15, 16, time.Second)
+		if got := a.shown(); !slices.Equal(got, []string{"15"}) {
+			t.Errorf("shown %q", got)
+		}
+		a.session.Close()
+	}, fake.Social())
+}
+
 // TestNoHistoryNothingAbridged: a network that keeps nothing has to be read at once.
 func TestNoHistoryNothingAbridged(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {

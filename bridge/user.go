@@ -56,6 +56,7 @@ type user struct {
 	removed   map[Handle]*remoteState // contacts taken off FL a moment ago, who may come back under another name
 	leaving   map[Handle]leaving      // local users taken off FL a moment ago, who are not told yet
 	left      map[Handle]bool         // who took this one off FL a moment ago; the client is not told yet
+	catching  map[string]bool         // networks of which much is still to come; see [CatchingUp]
 	lastTalk  Handle                  // with whom the user talked last
 }
 

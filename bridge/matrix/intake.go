@@ -156,7 +156,7 @@ func (t *turn) gone(ctx context.Context, room id.RoomID) error {
 
 // hear hands over what was said, in the order of each room and, over all rooms, as
 // nearly as that allows in the order of time.
-func (t *turn) hear(ctx context.Context, resp *mautrix.RespSync) error {
+func (t *turn) hear(ctx context.Context, resp *mautrix.RespSync) (err error) {
 	var lanes [][]*event.Event
 	for _, room := range slices.Sorted(maps.Keys(resp.Rooms.Join)) {
 		events, err := t.timeline(ctx, room, &resp.Rooms.Join[room].Timeline)
@@ -166,6 +166,12 @@ func (t *turn) hear(ctx context.Context, resp *mautrix.RespSync) error {
 		if len(events) > 0 {
 			lanes = append(lanes, events)
 		}
+	}
+	if slices.ContainsFunc(lanes, func(events []*event.Event) bool { return len(events) > timelineLimit }) {
+		if err := t.receive(ctx, bridge.CatchingUp{}); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, t.receive(context.WithoutCancel(ctx), bridge.CatchingUp{Done: true})) }()
 	}
 	for len(lanes) > 0 {
 		oldest := 0

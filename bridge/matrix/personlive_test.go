@@ -96,6 +96,8 @@ func TestPersonCatchesUp(t *testing.T) {
 		if !slices.Equal(got, want) {
 			t.Errorf("got %d messages: %v", len(got), got)
 		}
+		await(alice.user, "that much follows", func(c bridge.CatchingUp) bool { return !c.Done })
+		await(alice.user, "that all is there", func(c bridge.CatchingUp) bool { return c.Done })
 		all := alice.texts(func(m bridge.MessageReceived) bool { return m.Text != "while there" })
 		if i := slices.Index(all, "in between"); i < 90 || i > 110 {
 			t.Errorf("what carol said in between is number %d of %d", i, len(all))
