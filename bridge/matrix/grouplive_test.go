@@ -431,6 +431,51 @@ func TestLargeRoomCostsItsSpeakers(t *testing.T) {
 	t.Logf("%d requests about the room, %d members kept of %d", len(requests), len(kept), silent+6)
 }
 
+// TestLargeRoomCostsAPersonItsSpeakers: the same of somebody who was in the room before,
+// from the first poll on.
+func TestLargeRoomCostsAPersonItsSpeakers(t *testing.T) {
+	eachKind(t, func(t *testing.T, kind string) {
+		const silent, lines = 60, 10
+		count := &asked{}
+		g := shared.gateway(t, func(o *Options) { o.HTTPClient = &http.Client{Transport: count} })
+		bob, dave := shared.person(t, "bob"), shared.person(t, "dave")
+		alice := g.link(kind, "alice")
+		room := makesRoom(t, bob, "public_chat", "The crowd")
+		if err := shared.Fill(patient(t), room, "silent-"+bob.UserID.Localpart(), silent); err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range []*matrixtest.Person{dave, alice.other} {
+			if err := p.Join(patient(t), room); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := alice.other.WaitMember(patient(t), room, alice.other.UserID, event.MembershipJoin); err != nil {
+			t.Fatal(err)
+		}
+		roster := alice.signIn(bridge.Available)
+		if entry, ok := entryOf(roster.Entries, bridge.RemoteID(room)); !ok || entry.Contact.Name != "The crowd" {
+			t.Errorf("the contact list is %+v", roster.Entries)
+		}
+		for range lines {
+			for _, p := range []*matrixtest.Person{bob, dave} {
+				say(t, p, room, "hello everybody")
+				if got := alice.awaitText("hello everybody"); got.From.ID != bridge.RemoteID(p.UserID) || got.From.Name == "" {
+					t.Fatalf("got %+v", got)
+				}
+			}
+		}
+		if requests := count.about(room); len(requests) > 4 {
+			t.Errorf("%d requests for %d lines of two people: %q", len(requests), 2*lines, requests)
+		}
+		kept, err := alice.person.state.GetRoomMembers(t.Context(), room)
+		// The last who came in are among them: they stand in the room's timeline.
+		if err != nil || len(kept) > timelineLimit+4 {
+			t.Errorf("%d members are kept, %v", len(kept), err)
+		}
+		t.Logf("%d requests about the room, %d members kept of %d", len(count.about(room)), len(kept), silent+3)
+	})
+}
+
 // TestGroupThatGrowsForgetsItsMembers: a small room that becomes a large one is
 // treated as such from then on.
 func TestGroupThatGrowsForgetsItsMembers(t *testing.T) {
