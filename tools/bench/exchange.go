@@ -20,7 +20,9 @@ type exchange struct {
 	relay    int                   // process of the server between Papillon and the people far away
 	relays   string                // and its name
 	sent     sync.Map              // words to when they were sent
+	passed   sync.Map              // words to when they went through the meter, if there is one
 	taken    atomic.Pointer[times] // of what is running
+	inside   atomic.Pointer[times] // the part of it that was spent in Papillon
 	count    atomic.Int64
 	want     atomic.Int64
 	all      chan struct{} // told when as many have arrived as are wanted
@@ -30,13 +32,28 @@ func newExchange(relays string) exchange {
 	return exchange{relays: relays, all: make(chan struct{}, 1)}
 }
 
+// pass notes that a message goes through between Papillon and the relay.
+func (x *exchange) pass(words string) {
+	if _, under := x.sent.Load(words); under {
+		x.passed.LoadOrStore(words, time.Now())
+	}
+}
+
 // arrive notes that something has arrived.
 func (x *exchange) arrive(words string) {
+	now := time.Now()
 	began, ok := x.sent.LoadAndDelete(words)
 	if !ok {
 		return
 	}
-	x.taken.Load().add(time.Since(began.(time.Time)))
+	x.taken.Load().add(now.Sub(began.(time.Time)))
+	if at, ok := x.passed.LoadAndDelete(words); ok {
+		spent := at.(time.Time).Sub(began.(time.Time))
+		if strings.HasPrefix(words, "in") { // on its way to Papillon
+			spent = now.Sub(at.(time.Time))
+		}
+		x.inside.Load().add(spent)
+	}
 	if x.count.Add(1) == x.want.Load() {
 		x.all <- struct{}{}
 	}
@@ -61,8 +78,9 @@ const writers = 8
 // run sends n messages, paced at some rate per second or as fast as they go, and
 // waits until all have arrived.
 func (x *exchange) run(ctx context.Context, work string, n int, perSecond float64, f send) (row, error) {
-	taken := new(times)
+	taken, inside := new(times), new(times)
 	x.taken.Store(taken)
+	x.inside.Store(inside)
 	x.count.Store(0)
 	x.want.Store(int64(n))
 	before, err := cpuOf(x.relay)
@@ -87,6 +105,9 @@ func (x *exchange) run(ctx context.Context, work string, n int, perSecond float6
 	}
 	after, err := cpuOf(x.relay)
 	r.note = fmt.Sprintf("%s's CPU each %v", x.relays, short((after-before)/time.Duration(n)))
+	if len(inside.all) > 0 {
+		r.note += fmt.Sprintf(", in Papillon p50 %v, p99 %v", short(inside.quantile(0.5)), short(inside.quantile(0.99)))
+	}
 	return r, err
 }
 

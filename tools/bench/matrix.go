@@ -100,7 +100,7 @@ func (l *ownAccounts) startWorld(ctx context.Context, o options, dir string) (en
 	if err != nil {
 		return nil, err
 	}
-	if l.meter, err = newMeter(home); err != nil {
+	if l.meter, err = newMeter(home, l.pass); err != nil {
 		return nil, err
 	}
 	listen, err := freeAddress()
