@@ -20,7 +20,7 @@ func (u *user) catchUp(network string, done bool) {
 
 // abridge puts one line in the place of the oldest messages of a lane, where more wait
 // than the user wants to read: the network's archive has them. What was just said is
-// always handed over, and so is everything of networks that keep no history. The
+// always handed over, and so is everything of chats of which no history is kept. The
 // messages stay in the inbox until the line has been handed over. Owned.
 func (u *user) abridge(l *lane) {
 	limit := u.gateway.Missed
@@ -29,7 +29,7 @@ func (u *user) abridge(l *lane) {
 	}
 	drop := l.queue[:len(l.queue)-limit]
 	last := drop[len(drop)-1]
-	if time.Since(last.entry.Message.Sent) <= lateAfter || !u.keepsHistory(last.entry.Network) {
+	if time.Since(last.entry.Message.Sent) <= lateAfter || !u.keepsHistory(last.entry) {
 		return
 	}
 	var skipped []int64
@@ -49,12 +49,12 @@ func (u *user) abridge(l *lane) {
 	l.queue = append([]arrival{last}, l.queue[len(drop):]...)
 }
 
-// keepsHistory says whether what was said on a network can be read there again.
-func (u *user) keepsHistory(network string) bool {
-	l := u.gateway.linkOf(u.handle, network)
+// keepsHistory says whether what was said in the chat of a message can be read again.
+func (u *user) keepsHistory(entry InboxEntry) bool {
+	l := u.gateway.linkOf(u.handle, entry.Network)
 	if l == nil {
 		return false
 	}
-	_, ok := l.account.(Backlog)
-	return ok
+	backlog, ok := l.account.(Backlog)
+	return ok && backlog.Keeps(entry.Message.Chat)
 }

@@ -51,6 +51,7 @@ const earlier = `… 10 earlier messages: say "history 15" to Papillon`
 func TestMissedAreAbridged(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.withMissed(5)
+		w.net.SetHistory("bob@fake.test")
 		w.missing(0, 15, time.Hour)
 		a := open(t, w.g, alice, msnp.Offline)
 		a.slow = true // its computer dies before it has taken them
@@ -87,6 +88,7 @@ func TestWhatIsNotAbridged(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
 				w.withMissed(c.limit)
+				w.net.SetHistory("bob@fake.test")
 				w.missing(0, c.messages, c.ago)
 				a := open(t, w.g, alice, msnp.Online)
 				if got := a.shown(); len(got) != c.messages || got[0] != "0" {
@@ -103,6 +105,7 @@ func TestWhatIsNotAbridged(t *testing.T) {
 func TestCatchingUpIsAbridged(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.withMissed(5)
+		w.net.SetHistory("bob@fake.test")
 		a := open(t, w.g, alice, msnp.Online)
 		w.missing(0, 1, time.Second)
 		if got := a.shown(); !slices.Equal(got, []string{"0"}) {
@@ -127,23 +130,28 @@ func TestCatchingUpIsAbridged(t *testing.T) {
 	}, fake.Social())
 }
 
-// TestNoHistoryNothingAbridged: a network that keeps nothing has to be read at once.
+// TestNoHistoryNothingAbridged: a chat of which nothing is kept has to be read at once.
 func TestNoHistoryNothingAbridged(t *testing.T) {
-	inWorld(t, func(t *testing.T, w *world) {
-		w.withMissed(5)
-		w.missing(0, 15, time.Hour)
-		a := open(t, w.g, alice, msnp.Online)
-		if got := a.shown(); len(got) != 15 {
-			t.Errorf("shown %q", got)
-		}
-		a.session.Close()
-	})
+	for name, options := range map[string][]fake.Option{"network without": nil, "chat without": {fake.Social()}} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				w.withMissed(5)
+				w.missing(0, 15, time.Hour)
+				a := open(t, w.g, alice, msnp.Online)
+				if got := a.shown(); len(got) != 15 {
+					t.Errorf("shown %q", got)
+				}
+				a.session.Close()
+			}, options...)
+		})
+	}
 }
 
 // TestAbridgedTwice: what comes while the window is being opened counts as well.
 func TestAbridgedTwice(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.withMissed(5)
+		w.net.SetHistory("bob@fake.test")
 		a := open(t, w.g, alice, msnp.Offline)
 		a.deaf = true
 		a.setStatus(msnp.Online)

@@ -140,8 +140,10 @@ type Rooms interface {
 
 // Backlog is an [Account] whose network keeps what was said.
 type Backlog interface {
+	// Keeps says whether a chat is known to have a History. It does not block.
+	Keeps(chat Chat) bool
 	// History returns the last n messages of a chat, oldest first, those of the user
-	// himself included.
+	// himself included; [ErrNoHistory] where nothing is kept of it.
 	History(ctx context.Context, chat Chat, n int) ([]MessageReceived, error)
 }
 
@@ -153,6 +155,8 @@ var (
 	// ErrRefused: the network will never accept this, however often it is
 	// tried.
 	ErrRefused = errors.New("refused by the network")
+	// ErrNoHistory: what is said in this chat cannot be read there again.
+	ErrNoHistory = errors.New("the network keeps no history of it")
 	// ErrNotLinked: the account does not exist on this network until it is
 	// linked; returned by Open for a login without a kind, where the network
 	// has no kind that needs nothing.

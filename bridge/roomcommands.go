@@ -208,9 +208,11 @@ func (u *user) history(ctx context.Context, contact ContactRecord, n int) string
 	if l == nil {
 		return "You are not on " + contact.Network + " any more."
 	}
+	name := personOf(contact).bestName("")
+	nothing := contact.Network + " keeps no history of your chat with " + name + "."
 	backlog, ok := l.account.(Backlog)
 	if !ok {
-		return contact.Network + " keeps no history for your account."
+		return nothing
 	}
 	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
@@ -219,10 +221,12 @@ func (u *user) history(ctx context.Context, contact ContactRecord, n int) string
 		chat = RoomChat(contact.ID)
 	}
 	messages, err := backlog.History(ctx, chat, n)
-	if err != nil {
+	switch {
+	case errors.Is(err, ErrNoHistory):
+		return nothing
+	case err != nil:
 		return u.complaint(err, "read history")
 	}
-	name := personOf(contact).bestName("")
 	if len(messages) == 0 {
 		return "There is no history with " + name + "."
 	}

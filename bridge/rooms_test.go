@@ -218,6 +218,9 @@ func TestHistory(t *testing.T) {
 		helper.say("history 2")
 		stamp := text.Stamp(now, now)
 		a.reads("papillon@example.org", "The last messages with Bob:\n"+stamp+" Bob: hello\n"+stamp+" You: hi")
+		w.net.Person("carol@fake.test", "Carol")
+		helper.say("history carol@fake.test")
+		a.reads("papillon@example.org", "fakenet keeps no history of your chat with Carol.")
 		a.session.Close()
 	}, fake.Social())
 }

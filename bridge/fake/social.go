@@ -56,7 +56,8 @@ func (n *Network) SetRoster(account msnp.Handle, entries ...bridge.RosterEntry) 
 	n.social.roster[account] = entries
 }
 
-// SetHistory says what the archive has of the chat with somebody.
+// SetHistory says what the archive has of the chat with somebody; without it, it keeps
+// nothing of that chat.
 func (n *Network) SetHistory(with bridge.RemoteID, messages ...bridge.MessageReceived) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -165,13 +166,21 @@ func (a socialAccount) Rooms(context.Context) ([]bridge.Contact, error) {
 	return slices.Clone(a.net.social.rooms[a.login.Account]), nil
 }
 
+// Keeps implements [bridge.Backlog].
+func (a socialAccount) Keeps(chat bridge.Chat) bool {
+	a.net.mu.Lock()
+	defer a.net.mu.Unlock()
+	_, ok := a.net.social.history[chat.Contact]
+	return ok
+}
+
 // History implements [bridge.Backlog].
 func (a socialAccount) History(_ context.Context, chat bridge.Chat, n int) ([]bridge.MessageReceived, error) {
 	a.net.mu.Lock()
 	defer a.net.mu.Unlock()
 	all, ok := a.net.social.history[chat.Contact]
 	if !ok {
-		return nil, fmt.Errorf("read the archive of %s: %w", chat.Contact, bridge.ErrNoSuchContact)
+		return nil, fmt.Errorf("read the archive of %s: %w", chat.Contact, bridge.ErrNoHistory)
 	}
 	return slices.Clone(all[max(0, len(all)-n):]), nil
 }

@@ -21,6 +21,9 @@ const (
 	historyPage, historyMost = 100, 2000
 )
 
+// Keeps implements [bridge.Backlog].
+func (a *account) Keeps(bridge.Chat) bool { return true }
+
 // History implements [bridge.Backlog]. Messages are read as live ones are.
 func (a *account) History(ctx context.Context, chat bridge.Chat, n int) ([]bridge.MessageReceived, error) {
 	if err := a.ensureReady(ctx); err != nil {

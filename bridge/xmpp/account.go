@@ -7,6 +7,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"papillon/bridge"
+	"papillon/bridge/xmpp/stream"
 )
 
 // account is what the two kinds of identity have in common; each embeds it and
@@ -27,8 +28,9 @@ type account struct {
 	life   context.Context // ends with Close, or with the network
 	end    context.CancelFunc
 
-	mu   sync.Mutex
-	name string // the friendly name
+	mu    sync.Mutex
+	name  string                  // the friendly name
+	pages map[string]*archivePage // of archives that are being read, by query
 }
 
 // newAccount makes the common part of an account. The port is set by the caller
@@ -36,7 +38,8 @@ type account struct {
 func newAccount(n *Network, login bridge.Login, bare string, events bridge.Receiver) *account {
 	a := &account{
 		network: n, owner: login.Account, bare: bare, events: events, name: login.Name,
-		log: n.log.With().Str("account", string(login.Account)).Logger(),
+		pages: make(map[string]*archivePage),
+		log:   n.log.With().Str("account", string(login.Account)).Logger(),
 	}
 	a.life, a.end = context.WithCancel(n.life)
 	a.feed.account = a
@@ -46,3 +49,9 @@ func newAccount(n *Network, login bridge.Login, bare string, events bridge.Recei
 
 // ID implements [bridge.Account].
 func (a *account) ID() bridge.RemoteID { return bridge.RemoteID(a.bare) }
+
+// fromMe says whether something comes from the own account, or its server on its
+// behalf.
+func (a *account) fromMe(stanza *stream.Stanza) bool {
+	return stanza.From == "" || sameBare(stanza.From, a.bare)
+}

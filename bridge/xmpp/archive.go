@@ -3,12 +3,10 @@ package xmpp
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
 
-	"papillon/bridge"
 	"papillon/bridge/xmpp/stream"
 )
 
@@ -45,98 +43,18 @@ func parsePosition(text string) (p position, known bool) {
 	return position{id, time.Unix(at, 0)}, true
 }
 
-// archivePage is what one query brings.
-type archivePage struct {
-	from    string // whose archive it is; the account's own if empty
-	results []archived
-}
-
-// archived is a message out of an archive.
-type archived struct {
-	id      string
-	message *stream.Stanza
-	at      time.Time
-}
-
-// takeArchived takes a message that answers one of the session's queries.
-func (s *session) takeArchived(stanza *stream.Stanza) bool {
-	result := stanza.Child(nsArchive, "result")
-	if stanza.Kind != stream.Message || result == nil {
-		return false
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	page := s.pages[result.Attribute("queryid")]
-	if page == nil {
-		return s.fromMe(stanza) // too late; a room's archive is read for the rooms, too
-	}
-	if page.from == "" && !s.fromMe(stanza) || page.from != "" && !sameBare(page.from, stanza.From) {
-		return true // a pretence
-	}
-	if inner, at := forwarded(result); inner != nil && len(page.results) < 4*pageSize {
-		page.results = append(page.results, archived{result.Attribute("id"), inner, at})
-	}
-	return true
-}
-
-// archiveQuery says what to read.
-type archiveQuery struct {
-	archive string          // a room's; the account's own if empty
-	with    bridge.RemoteID // only the chat with somebody
-	after   string          // behind this message
-	start   time.Time       // from then on
-	before  bool            // the last ones
-	first   string          // of those, only what stands before this one
-	max     int
-}
-
-// element is the query as it is sent.
-func (q archiveQuery) element(id string) *stream.Element {
-	e := stream.NewElement(nsArchive, "query", "queryid", id)
-	var fields [][2]string
-	if q.with != "" {
-		fields = append(fields, [2]string{"with", string(q.with)})
-	}
-	if !q.start.IsZero() {
-		fields = append(fields, [2]string{"start", q.start.UTC().Format(time.RFC3339)})
-	}
-	if len(fields) > 0 {
-		e.With(form(nsArchive, fields...))
-	}
-	set := stream.NewElement(nsPaging, "set").With(stream.NewText(nsPaging, "max", strconv.Itoa(q.max)))
-	if q.before {
-		set.With(stream.NewText(nsPaging, "before", q.first))
-	} else if q.after != "" {
-		set.With(stream.NewText(nsPaging, "after", q.after))
-	}
-	return e.With(set)
-}
-
-// readPage carries a query out. Complete says that there is nothing behind.
-func (s *session) readPage(ctx context.Context, q archiveQuery) (results []archived, complete bool, err error) {
-	id := digest(s.account.bare, q.after, time.Now().String())
-	page := &archivePage{from: q.archive}
-	s.mu.Lock()
-	s.pages[id] = page
-	s.mu.Unlock()
-	fin, err := s.account.ask(ctx, "set", q.archive, q.element(id))
-	s.mu.Lock()
-	delete(s.pages, id)
-	s.mu.Unlock()
-	if err != nil {
-		return nil, false, fmt.Errorf("read the archive: %w", err)
-	}
-	return page.results, fin.Attribute("complete") == "true", nil
-}
-
 // openArchive finds out, the first time, where the archive ends: the account's past
 // is not for a window that has just been opened. It comes before everything else, so
 // that nothing that comes from then on counts as past.
 func (s *session) openArchive(ctx context.Context) error {
-	if _, known, err := s.lastRead(ctx); err != nil || known {
-		return err
+	_, known, err := s.lastRead(ctx)
+	if err == nil && !known {
+		err = s.beginArchive(ctx)
 	}
-	return s.beginArchive(ctx)
+	if err == nil {
+		s.account.archives.Store(true)
+	}
+	return err
 }
 
 // catchUp reads what was missed.
@@ -180,7 +98,7 @@ func (s *session) closeGap(ctx context.Context, from position) {
 func (s *session) readFrom(ctx context.Context, at position) error {
 	q := archiveQuery{after: at.id, max: pageSize}
 	for {
-		results, complete, err := s.readPage(ctx, q)
+		results, complete, err := s.account.readPage(ctx, q)
 		var refusal *stream.StanzaError
 		if errors.As(err, &refusal) && refusal.Condition == "item-not-found" && q.after != "" {
 			// The archive has forgotten where we were: go by the time.
@@ -206,7 +124,7 @@ func (s *session) readFrom(ctx context.Context, at position) error {
 
 // beginArchive remembers where the archive ends now.
 func (s *session) beginArchive(ctx context.Context) error {
-	results, _, err := s.readPage(ctx, archiveQuery{before: true, max: 1})
+	results, _, err := s.account.readPage(ctx, archiveQuery{before: true, max: 1})
 	if err != nil {
 		return err
 	}
@@ -286,51 +204,4 @@ func (s *session) storePosition(ctx context.Context) {
 	if err := s.rememberPosition(ctx, p); err != nil && ctx.Err() == nil {
 		s.account.log.Warn().Err(err).Msg("Cannot store how far the archive was read; some of it is read again")
 	}
-}
-
-// historyPages is how many pages are read for a history: archives have receipts and
-// the like, too, which nobody wants to read.
-const historyPages = 10
-
-// History implements [bridge.Backlog].
-func (a *loginAccount) History(ctx context.Context, chat bridge.Chat, n int) ([]bridge.MessageReceived, error) {
-	s, err := a.prepared(ctx)
-	if err != nil {
-		return nil, err
-	}
-	q := archiveQuery{with: chat.Contact, before: true, max: pageSize}
-	if chat.Group != "" {
-		q.archive, q.with = string(chat.Contact), ""
-	}
-	var messages []bridge.MessageReceived
-	for range historyPages {
-		results, complete, err := s.readPage(ctx, q)
-		if err != nil {
-			return nil, err
-		}
-		messages = append(a.readable(chat, results), messages...)
-		if complete || len(results) == 0 || len(messages) >= n {
-			break
-		}
-		q.first = results[0].id
-	}
-	return messages[max(0, len(messages)-n):], nil
-}
-
-// readable are those messages out of an archive that have something to show.
-func (a *loginAccount) readable(chat bridge.Chat, results []archived) (messages []bridge.MessageReceived) {
-	for _, r := range results {
-		var m bridge.MessageReceived
-		ok := false
-		switch {
-		case chat.Group != "":
-			m, ok = a.rooms.read(r.message, r.id, r.at)
-		case r.message.Type != "error" && r.message.Type != "groupchat":
-			m, ok = a.readMessage(r.message, sameBare(r.message.From, a.bare), r.id, r.at)
-		}
-		if ok {
-			messages = append(messages, m)
-		}
-	}
-	return messages
 }

@@ -38,6 +38,7 @@ var (
 	_ bridge.Gatekeeper = (*componentAccount)(nil)
 	_ bridge.Renamer    = (*componentAccount)(nil)
 	_ bridge.Rooms      = (*componentAccount)(nil)
+	_ bridge.Backlog    = (*componentAccount)(nil)
 )
 
 // Follow implements [bridge.Account]. Somebody is asked once, and again after a
@@ -183,6 +184,9 @@ func (a *componentAccount) take(s *stream.Stanza) {
 // takeMessage takes a message, unless its sender, or everybody together, has
 // written so much that it could not be taken in soon.
 func (a *componentAccount) takeMessage(s *stream.Stanza) {
+	if a.takeArchived(s) {
+		return
+	}
 	done, ok := a.traffic.begin(turnOf(s))
 	if !ok || a.feed.lane.length() > maxWaiting {
 		if ok {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"papillon/bridge"
@@ -19,7 +20,8 @@ import (
 type loginAccount struct {
 	*account
 	options  stream.ClientOptions
-	contacts presences // of those whom the account sees
+	contacts presences   // of those whom the account sees
+	archives atomic.Bool // the server is known to keep an archive
 
 	changing sync.Mutex // held while a session is begun or ended
 

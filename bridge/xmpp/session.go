@@ -29,7 +29,6 @@ type session struct {
 	stop    context.CancelFunc
 	roster  map[bridge.RemoteID]rosterItem
 	blocked map[bridge.RemoteID]bool
-	pages   map[string]*archivePage // of the archive, by query
 	archive position
 	flush   *time.Timer // stores archive
 }
@@ -38,7 +37,7 @@ type session struct {
 func newSession(a *loginAccount) *session {
 	s := &session{
 		account: a, settled: make(chan struct{}), rosterTold: make(chan struct{}), failed: make(chan struct{}),
-		roster: make(map[bridge.RemoteID]rosterItem), blocked: make(map[bridge.RemoteID]bool), pages: make(map[string]*archivePage),
+		roster: make(map[bridge.RemoteID]rosterItem), blocked: make(map[bridge.RemoteID]bool),
 		stop: func() {},
 	}
 	s.client = stream.NewClient(a.options, s)
@@ -248,7 +247,7 @@ func (s *session) Stanza(stanza *stream.Stanza, done func()) {
 			s.query(stanza)
 		}
 		finish(done)
-	case s.takeArchived(stanza):
+	case a.takeArchived(stanza):
 		finish(done)
 	case a.rooms.take(stanza, done):
 	case stanza.Kind == stream.Presence:
@@ -262,12 +261,6 @@ func (s *session) Stanza(stanza *stream.Stanza, done func()) {
 	default:
 		s.message(stanza, done)
 	}
-}
-
-// fromMe says whether something comes from the own account, or its server on its
-// behalf.
-func (s *session) fromMe(stanza *stream.Stanza) bool {
-	return stanza.From == "" || sameBare(stanza.From, s.account.bare)
 }
 
 const (
@@ -293,7 +286,7 @@ func (s *session) message(stanza *stream.Stanza, done func()) {
 	}
 	if who, ok := nickEvent(stanza); ok {
 		// A name on the roster is the user's own choice.
-		if item, _ := s.item(who.ID); item.name == "" && !s.fromMe(stanza) {
+		if item, _ := s.item(who.ID); item.name == "" && !s.account.fromMe(stanza) {
 			a.feed.put(bridge.ContactRenamed{Contact: who}, nil)
 		}
 		finish(done)
@@ -304,7 +297,7 @@ func (s *session) message(stanza *stream.Stanza, done func()) {
 		return
 	}
 	inner, delayed := forwarded(copied)
-	if !s.fromMe(stanza) || inner == nil || inner.Type == "groupchat" {
+	if !s.account.fromMe(stanza) || inner == nil || inner.Type == "groupchat" {
 		finish(done) // somebody pretends, or there is nothing in it
 		return
 	}
@@ -337,11 +330,11 @@ func forwarded(wrapping *stream.Element) (inner *stream.Stanza, delayed time.Tim
 func (s *session) query(stanza *stream.Stanza) {
 	var answer *stream.Stanza
 	switch roster, block, unblock := stanza.Child(nsRoster, "query"), stanza.Child(nsBlock, "block"), stanza.Child(nsBlock, "unblock"); {
-	case stanza.Type == "set" && roster != nil && s.fromMe(stanza):
+	case stanza.Type == "set" && roster != nil && s.account.fromMe(stanza):
 		s.rosterPushed(roster)
-	case stanza.Type == "set" && block != nil && s.fromMe(stanza):
+	case stanza.Type == "set" && block != nil && s.account.fromMe(stanza):
 		s.blockPushed(block, true)
-	case stanza.Type == "set" && unblock != nil && s.fromMe(stanza):
+	case stanza.Type == "set" && unblock != nil && s.account.fromMe(stanza):
 		s.blockPushed(unblock, false)
 	default:
 		answer = answerQuery(stanza, nil)
@@ -368,7 +361,7 @@ var loginPresenceTypes = map[string]func(s *session, p *stream.Stanza){
 func (s *session) seen(p *stream.Stanza) {
 	a := s.account
 	id, ok := bareID(p.From)
-	if !ok || s.fromMe(p) {
+	if !ok || s.account.fromMe(p) {
 		return
 	}
 	if best, changed := a.contacts.take(p); changed {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -219,4 +220,58 @@ func TestGroupOverXMPP(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
+}
+
+// TestHistoryOverXMPP: the helper contact shows what was said in a room, and to a person
+// where the account is alice's own; an address of the component's has no archive, and
+// she is told so.
+func TestHistoryOverXMPP(t *testing.T) {
+	eachLife(t, func(t *testing.T, ctx context.Context, h *home) {
+		alice, window := h.arrives(t, ctx)
+		helper, err := alice.Chat(ctx, "papillon@example.org")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := window.SendText(ctx, "are you there?", msnptest.Acknowledged); err != nil {
+			t.Fatal(err)
+		}
+		h.bobReadsNext(t, ctx, "are you there?")
+		if _, err := h.bob.Say(ctx, h.alice, "I am"); err != nil {
+			t.Fatal(err)
+		}
+		inWindow(t, ctx, window, "I am")
+		want := "xmpp keeps no history of your chat with Bob."
+		if h.phone != nil {
+			want = "The last messages with Bobby:\nYou: are you there?\nBobby: I am"
+		}
+		h.remembers(t, ctx, helper, "history 2", want)
+		room := "lunch@" + h.server.MUCDomain
+		if err := h.bob.CreateRoom(ctx, room, "bob", map[string]string{"muc#roomconfig_roomname": "Lunch"}); err != nil {
+			t.Fatal(err)
+		}
+		if got := helperAsked(t, ctx, helper, "join "+room); !strings.Contains(got, "You are in Lunch now") {
+			t.Fatalf("join says %q", got)
+		}
+		if _, err := h.bob.SayInRoom(ctx, room, "soup today"); err != nil {
+			t.Fatal(err)
+		}
+		lunch := opened(t, ctx, alice)
+		inWindow(t, ctx, lunch, "soup today")
+		if _, err := lunch.SendText(ctx, "with bread?", msnptest.Acknowledged); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := h.bob.WaitMessage(ctx, room+"/Alice", "with bread?"); err != nil {
+			t.Fatal(err)
+		}
+		h.remembers(t, ctx, helper, "history "+room+" 2", "The last messages with Lunch:\nbob: soup today\nYou: with bread?")
+	})
+}
+
+// remembers asks the helper contact for a history, and compares all but the times.
+func (h *home) remembers(t *testing.T, ctx context.Context, helper *msnptest.Switchboard, words, want string) {
+	t.Helper()
+	got := regexp.MustCompile(`(?m)^\[[^]]*\] `).ReplaceAllString(strings.ReplaceAll(helperAsked(t, ctx, helper, words), "\r\n", "\n"), "")
+	if got != want {
+		t.Errorf("%s says %q, want %q", words, got, want)
+	}
 }
