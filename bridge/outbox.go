@@ -45,6 +45,7 @@ type outbox struct {
 	adding  sync.WaitGroup     // orders on their way into the store and the queue
 	closed  bool               // no more are taken; guarded by mu
 	abandon context.CancelFunc // gives up the order under way; nil if there is none; guarded by mu
+	noRoom  map[string]error   // why a group got none, by the key of [Rooms.Gather]; guarded by mu
 }
 
 // errIdentityClosed is why an order is not taken.
@@ -318,7 +319,7 @@ func (o *outbox) attempt(ctx context.Context, p *pendingOrder) {
 			return
 		case err != nil:
 			o.link.log.Warn().Err(err).Str("order", string(p.Order.Kind)).Msg("Order given up")
-			o.tellWriter(p, "will not be delivered: "+err.Error())
+			o.giveUp(p, err)
 		}
 		o.mu.Lock()
 		p.executed = true
@@ -335,6 +336,21 @@ func (o *outbox) attempt(ctx context.Context, p *pendingOrder) {
 	o.remove(p)
 }
 
+// giveUp says that an order will not be tried any more. Of a room for a group it is said
+// of each message that would have gone there.
+func (o *outbox) giveUp(p *pendingOrder, err error) {
+	if p.Order.Kind != OrderGather {
+		o.tellWriter(p, "will not be delivered: "+err.Error())
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.noRoom == nil {
+		o.noRoom = make(map[string]error)
+	}
+	o.noRoom[p.Order.Chat.Group] = err
+}
+
 // execute carries an order out, once.
 func (o *outbox) execute(ctx context.Context, p *pendingOrder) error {
 	ctx, cancel := context.WithTimeout(ctx, orderTimeout)
@@ -345,7 +361,11 @@ func (o *outbox) execute(ctx context.Context, p *pendingOrder) error {
 		return errIdentityClosed
 	}
 	o.abandon = cancel
+	why := o.noRoom[p.Order.Chat.Group]
 	o.mu.Unlock()
+	if why != nil {
+		return fmt.Errorf("%w: there is no room for it: %w", ErrRefused, why)
+	}
 	account, id := o.link.account, p.Order.Chat.Contact
 	switch p.Order.Kind {
 	case OrderSend:
@@ -407,7 +427,7 @@ func (o *outbox) again(p *pendingOrder, err error) {
 		Stringer("pause", pause).Msg("Order has to wait")
 	if !p.executed && !p.noticed && time.Since(p.Created) > waitingNotice {
 		p.noticed = true
-		o.tellWriter(p, "waits: "+o.link.network.Name()+" cannot be reached or does not take it now. It is sent as soon as possible.")
+		o.tellWriter(p, "waits: "+o.link.network.Name()+" cannot be reached or does not take it now. It is tried again until it does.")
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -429,13 +449,19 @@ func (o *outbox) remove(p *pendingOrder) {
 // noticePreview is how much of a message the helper contact repeats, in bytes.
 const noticePreview = 60
 
-// tellWriter has the helper contact say what became of a message.
+// tellWriter has the helper contact say what became of what the user has said or asked for.
 func (o *outbox) tellWriter(p *pendingOrder, what string) {
-	if p.Order.Kind != OrderSend {
+	switch p.Order.Kind {
+	case OrderSend:
+		what = fmt.Sprintf("Your message to %s (%q) %s", whereTo(p.Order.Chat), text.Preview(p.Order.Text, noticePreview), what)
+	case OrderInvite:
+		what = fmt.Sprintf("Your invitation to %s %s", p.Order.Text, what)
+	case OrderGather:
+		what = "The room for your group " + what
+	default:
 		return
 	}
-	o.link.gateway.tell(o.link.owner, fmt.Sprintf("Your message to %s (%q) %s",
-		whereTo(p.Order.Chat), text.Preview(p.Order.Text, noticePreview), what))
+	o.link.gateway.tell(o.link.owner, what)
 }
 
 // whereTo names a chat for its user.

@@ -66,6 +66,38 @@ func TestTwoContactsBecomeARoom(t *testing.T) {
 	}, fake.Social())
 }
 
+// Where the network makes no room for a group, or does not let somebody in, the helper
+// contact says what was refused, and why.
+func TestRoomRefused(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		for _, name := range []string{"dave", "erin"} {
+			w.net.Person(bridge.RemoteID(name+"@fake.test"), name)
+			w.net.Refuse(bridge.RemoteID(name + "@fake.test"))
+		}
+		a := open(t, w.g, alice, msnp.Online)
+		chat, err := a.chat("bob@fake.test")
+		must(t, err)
+		must(t, chat.conversation.Invite(t.Context(), "dave@fake.test", func() {}))
+		for _, words := range []string{"hello both", "and again"} {
+			chat.say(words)
+			a.sees("NAK " + words)
+			a.reads("papillon@example.org", `Your message to the group ("`+words+`") will not be delivered: `+
+				"refused by the network: there is no room for it: Gather on fakenet: refused by the network")
+		}
+		w.net.Accept("dave@fake.test")
+		other, err := a.chat("bob@fake.test")
+		must(t, err)
+		must(t, other.conversation.Invite(t.Context(), "dave@fake.test", func() {}))
+		other.say("once more")
+		w.sent("once more")
+		must(t, other.conversation.Invite(t.Context(), "erin@fake.test", func() {}))
+		other.say("welcome")
+		a.reads("papillon@example.org", "Your invitation to erin@fake.test will not be delivered: Invite on fakenet: refused by the network")
+		w.sent("welcome")
+		a.session.Close()
+	}, fake.Social())
+}
+
 func TestRoomContact(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		a := open(t, w.g, alice, msnp.Online)

@@ -112,7 +112,8 @@ func (n *Network) answerNext(then answer) {
 	n.next = append(n.next, then)
 }
 
-// Refuse makes all messages to somebody fail for good; Accept ends that.
+// Refuse makes all messages to somebody fail for good, and every room with him; Accept
+// ends that.
 func (n *Network) Refuse(id bridge.RemoteID) { n.setRefused(id, true) }
 
 // Accept ends what Refuse began.

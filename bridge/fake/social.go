@@ -127,6 +127,9 @@ func (a socialAccount) RenameContact(ctx context.Context, id bridge.RemoteID, na
 // Gather implements [bridge.Rooms].
 func (a socialAccount) Gather(ctx context.Context, key string, people []bridge.RemoteID) (room bridge.Contact, err error) {
 	err = a.do(ctx, Call{Method: Gather, Name: key, People: people}, func() error {
+		if slices.ContainsFunc(people, func(id bridge.RemoteID) bool { return a.net.refused[id] }) {
+			return bridge.ErrRefused
+		}
 		room = bridge.Contact{ID: bridge.RemoteID(key + "@rooms.test"), Name: "Group", Room: true}
 		a.net.social.groups[key] = room
 		return nil
@@ -136,7 +139,12 @@ func (a socialAccount) Gather(ctx context.Context, key string, people []bridge.R
 
 // Invite implements [bridge.Rooms].
 func (a socialAccount) Invite(ctx context.Context, room string, person bridge.RemoteID) error {
-	return a.do(ctx, Call{Method: Invite, Name: room, ID: person}, func() error { return nil })
+	return a.do(ctx, Call{Method: Invite, Name: room, ID: person}, func() error {
+		if a.net.refused[person] {
+			return bridge.ErrRefused
+		}
+		return nil
+	})
 }
 
 // Join implements [bridge.Rooms].

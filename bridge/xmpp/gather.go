@@ -53,6 +53,10 @@ func (a *account) Gather(ctx context.Context, key string, people []bridge.Remote
 		return bridge.Contact{}, fmt.Errorf("%w: the room %s is somebody else's", bridge.ErrRefused, id)
 	}
 	if err := r.furnish(ctx, id, name); err != nil {
+		var e *stream.StanzaError
+		if errors.As(err, &e) && e.Type != "wait" {
+			err = errors.Join(fmt.Errorf("%w: %s", bridge.ErrRefused, reason(e)), a.Leave(ctx, id))
+		}
 		return bridge.Contact{}, fmt.Errorf("make a private room of %s: %w", id, err)
 	}
 	if err := r.admit(ctx, id, people); err != nil {

@@ -28,22 +28,26 @@ type village struct {
 }
 
 // eachVillage runs a test with every kind of server.
-func eachVillage(t *testing.T, test func(*testing.T, context.Context, *village)) {
+func eachVillage(t *testing.T, test func(*testing.T, context.Context, *village), adjust ...func(*xmpptest.Options)) {
 	for _, kind := range xmpptest.Kinds() {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
 			ctx, cancel := context.WithTimeout(t.Context(), 6*time.Minute)
 			t.Cleanup(cancel)
-			test(t, ctx, newVillage(t, ctx, kind))
+			test(t, ctx, newVillage(t, ctx, kind, adjust...))
 		})
 	}
 }
 
-func newVillage(t *testing.T, ctx context.Context, kind xmpptest.Kind) *village {
+func newVillage(t *testing.T, ctx context.Context, kind xmpptest.Kind, adjust ...func(*xmpptest.Options)) *village {
 	t.Helper()
 	v := &village{}
+	options := xmpptest.Options{Kind: kind}
+	for _, a := range adjust {
+		a(&options)
+	}
 	var err error
-	if v.server, err = xmpptest.Start(ctx, xmpptest.Options{Kind: kind}); err != nil {
+	if v.server, err = xmpptest.Start(ctx, options); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {

@@ -15,12 +15,12 @@ import (
 )
 
 // eachLife runs a test with every kind of server and both kinds of account.
-func eachLife(t *testing.T, test func(*testing.T, context.Context, *home)) {
+func eachLife(t *testing.T, test func(*testing.T, context.Context, *home), adjust ...func(*xmpptest.Options)) {
 	t.Run("component", func(t *testing.T) {
-		eachVillage(t, func(t *testing.T, ctx context.Context, v *village) { test(t, ctx, &home{village: v}) })
+		eachVillage(t, func(t *testing.T, ctx context.Context, v *village) { test(t, ctx, &home{village: v}) }, adjust...)
 	})
 	t.Run("login", func(t *testing.T) {
-		eachVillage(t, func(t *testing.T, ctx context.Context, v *village) { test(t, ctx, newHome(t, ctx, v)) })
+		eachVillage(t, func(t *testing.T, ctx context.Context, v *village) { test(t, ctx, newHome(t, ctx, v)) }, adjust...)
 	})
 }
 
@@ -220,6 +220,39 @@ func TestGroupOverXMPP(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
+}
+
+// TestGroupRefusedOverXMPP: where the server lets nobody make rooms, alice reads why what
+// she writes to two at once does not arrive, and goes on with each alone.
+func TestGroupRefusedOverXMPP(t *testing.T) {
+	eachLife(t, func(t *testing.T, ctx context.Context, h *home) {
+		alice, window := h.arrives(t, ctx)
+		carol := h.signIn(t, ctx, "carol")
+		if _, err := alice.Add(ctx, msnp.Forward, carol.Bare(), "Carol"); err != nil {
+			t.Fatal(err)
+		}
+		if err := window.Call(ctx, carol.Bare()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := window.SendText(ctx, "hello both", msnptest.Acknowledged); !errors.Is(err, msnptest.ErrNotDelivered) {
+			t.Errorf("what cannot be said is answered with %v", err)
+		}
+		words := inWindow(t, ctx, opened(t, ctx, alice), `Your message to the group ("hello both") will not be delivered`).Message.Text()
+		if !strings.Contains(words, "it does not exist, and you may not make it") && !strings.Contains(words, "it does not let you in") {
+			t.Errorf("the helper contact says %q", words)
+		}
+		if err := window.Leave(ctx); err != nil {
+			t.Fatal(err)
+		}
+		window, err := alice.Chat(ctx, h.bob.Bare())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := window.SendText(ctx, "to you alone", msnptest.Acknowledged); err != nil {
+			t.Fatal(err)
+		}
+		h.bobReadsNext(t, ctx, "to you alone")
+	}, func(o *xmpptest.Options) { o.NoNewRooms = true })
 }
 
 // TestHistoryOverXMPP: the helper contact shows what was said in a room, and to a person

@@ -40,7 +40,7 @@ acl:
   msn: {server: {{.ComponentDomain}}}
 access_rules:
   local: {allow: local}
-  muc_create: [{allow: msn}, {allow: local}]
+  muc_create: [{{if .NoNewRooms}}{deny: all}{{else}}{allow: msn}, {allow: local}{{end}}]
 shaper_rules:
   max_user_offline_messages: 100000
 listen:
@@ -81,7 +81,7 @@ func (ejabberd) configure(s *Server) error {
 	var out bytes.Buffer
 	err := ejabberdTemplate.Execute(&out, map[string]any{
 		"Dir": s.dir, "Domain": s.Domain, "ComponentDomain": s.ComponentDomain, "Secret": s.Secret,
-		"Archive": !s.options.NoArchive, "PEM": bothFile, "CA": caFile,
+		"Archive": !s.options.NoArchive, "NoNewRooms": s.options.NoNewRooms, "PEM": bothFile, "CA": caFile,
 		"Client": port(s.ClientAddress), "DirectTLS": port(s.DirectTLSAddress),
 		"Component": port(s.ComponentAddress), "HTTP": port(s.HTTPAddress), "HTTPAddress": s.HTTPAddress,
 	})

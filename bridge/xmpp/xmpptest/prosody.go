@@ -65,6 +65,7 @@ modules_disabled = { {{if not .Federation}}"s2s"{{end}} }
 VirtualHost "{{.Domain}}"
 Component "{{.MUC}}" "muc"
 	modules_enabled = { {{if .Archive}}"muc_mam",{{end}} "vcard_muc" }
+	restrict_room_creation = {{.NoNewRooms}}
 Component "{{.Upload}}" "http_file_share"
 	http_host = "127.0.0.1"
 	http_external_url = "http://{{.HTTPAddress}}/"
@@ -91,7 +92,7 @@ func (prosody) configure(s *Server) error {
 	var out bytes.Buffer
 	err := prosodyTemplate.Execute(&out, map[string]any{
 		"Dir": s.dir, "Domain": s.Domain, "MUC": s.MUCDomain, "Upload": s.UploadDomain,
-		"ComponentDomain": s.ComponentDomain, "Secret": s.Secret, "Archive": !s.options.NoArchive,
+		"ComponentDomain": s.ComponentDomain, "Secret": s.Secret, "Archive": !s.options.NoArchive, "NoNewRooms": s.options.NoNewRooms,
 		"Client": port(s.ClientAddress), "DirectTLS": port(s.DirectTLSAddress),
 		"Component": port(s.ComponentAddress), "HTTP": port(s.HTTPAddress), "HTTPAddress": s.HTTPAddress,
 		"Certificate": certFile, "Key": keyFile, "CA": caFile, "Iterations": scramIterations,

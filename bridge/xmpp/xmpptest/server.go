@@ -52,6 +52,8 @@ type Options struct {
 	// NoArchive switches the message archive (XEP-0313) off, whose default
 	// stores get slow with size: for load tests.
 	NoArchive bool
+	// NoNewRooms has nobody make rooms.
+	NoNewRooms bool
 	// CertificateDomain is the name in the certificate, for tests of a wrong
 	// one. Empty means Domain.
 	CertificateDomain string
