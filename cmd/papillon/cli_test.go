@@ -152,6 +152,31 @@ func TestLink(t *testing.T) {
 	must(t, "unlink", "alice", "xmpp")
 }
 
+// TestDoctorSignUp: where people make accounts for themselves, none is no error.
+func TestDoctorSignUp(t *testing.T) {
+	freshInstall(t)
+	t.Setenv("PAPILLON_MSN_LISTEN", freeAddr(t))
+	for name, c := range map[string]struct {
+		set  map[string]string
+		able bool
+	}{
+		"Matrix":       {map[string]string{"MATRIX_HOMESERVER_URL": "http://" + freeAddr(t), "MATRIX_HOMESERVER_DOMAIN": "example.org"}, true},
+		"no more":      {map[string]string{"MATRIX_HOMESERVER_URL": "http://" + freeAddr(t), "MATRIX_HOMESERVER_DOMAIN": "example.org", "MATRIX_SIGN_UP": "false"}, false},
+		"XMPP":         {map[string]string{"XMPP_COMPONENT_DOMAIN": "msn.example.org", "XMPP_COMPONENT_SECRET": "s3cr3t"}, true},
+		"XMPP, nobody": {map[string]string{"XMPP_COMPONENT_DOMAIN": "msn.example.org", "XMPP_COMPONENT_SECRET": "s3cr3t", "XMPP_COMPONENT_SIGN_UP": "none"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for key, value := range c.set {
+				t.Setenv("PAPILLON_"+key, value)
+			}
+			out := command(t, "", "doctor").out
+			if strings.Contains(out, "0 accounts: people make them") != c.able || strings.Contains(out, "no account yet") == c.able {
+				t.Errorf("%s", out)
+			}
+		})
+	}
+}
+
 // TestDoctor names everything that is wrong, and what is well.
 func TestDoctor(t *testing.T) {
 	freshInstall(t)

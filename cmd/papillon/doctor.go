@@ -79,13 +79,18 @@ func (cmd doctorCmd) Run(io *streams) error {
 	return nil
 }
 
-// checkStore counts the accounts.
+// checkStore counts the accounts. None is an error where nobody can make one for himself.
 func checkStore(ctx context.Context, x *examination) []finding {
 	accounts, err := x.db.AccountsList(ctx)
+	what := fmt.Sprintf("database %s: %d accounts", x.config.Store.Path, len(accounts))
 	if err == nil && len(accounts) == 0 {
-		err = errors.New("there is no account yet: make one with \"papillon account add\"")
+		if x.config.hasSignUp() {
+			what += ": people make them by writing to Papillon, or you with \"papillon account add\""
+		} else {
+			err = errors.New("there is no account yet: make one with \"papillon account add\"")
+		}
 	}
-	return []finding{{fmt.Sprintf("database %s: %d accounts", x.config.Store.Path, len(accounts)), err}}
+	return []finding{{what, err}}
 }
 
 // checkListeners finds out whether a server runs, and whether one could.

@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"papillon/bridge"
@@ -55,6 +56,13 @@ func loadRoots(path string) (*x509.CertPool, error) {
 		return nil, fmt.Errorf("%s holds no certificate in PEM form", path)
 	}
 	return roots, nil
+}
+
+// hasSignUp says whether anybody may make an account for himself.
+func (c *Config) hasSignUp() bool {
+	own, _, err := c.loadOwnRegistration() // on Matrix it takes the second registration
+	onMatrix := err == nil && own != nil && c.Matrix.HomeserverURL != "" && c.Matrix.SignUp
+	return onMatrix || c.XMPP.Component.Domain != "" && !slices.Equal(c.XMPP.Component.SignUp, []string{"none"})
 }
 
 // maySignUp says whether a person of a network may make an account.
