@@ -21,6 +21,8 @@ type account struct {
 	feed    feed // what is to be received, in order
 	rooms   rooms
 	memory  memory // of what was said
+	// foreigners are the servers that write to the account and are not its own.
+	foreigners foreigners
 	// refuse declines somebody's wish to see the user's presence. It is set by
 	// the kind of identity, and called by the feed.
 	refuse func(id bridge.RemoteID)

@@ -24,6 +24,10 @@ func (a *account) message(s *stream.Stanza, done func()) {
 		return
 	}
 	if notice, ok := a.serverNotice(s); ok {
+		if notice == "" {
+			finish(done)
+			return
+		}
 		a.feed.put(bridge.NetworkSays{Text: notice}, done)
 		return
 	}
@@ -111,8 +115,9 @@ func readChatState(s *stream.Stanza) (typing, known bool) {
 	return false, false
 }
 
-// serverNotice returns what a server says as itself; ok is false for messages of
-// people. What is from nobody is from the account's own server. What another server than the account's own says is told as its words.
+// serverNotice returns what is to be told of what a server says as itself; ok is false
+// for messages of people. What is from nobody is from the account's own server. What
+// another server says is told as its words, if it does not say too much.
 func (a *account) serverNotice(s *stream.Stanza) (notice string, ok bool) {
 	if !isServer(s.From) || s.Type == "groupchat" {
 		return "", false
@@ -124,7 +129,7 @@ func (a *account) serverNotice(s *stream.Stanza) (notice string, ok bool) {
 	if s.From == "" || sameBare(s.From, a.port.service()) {
 		return words, true
 	}
-	return stream.Bare(s.From) + ": " + words, true
+	return a.foreigners.hear(stream.Bare(s.From), words), true
 }
 
 // readMessage translates one message. Own is set for what the user himself sent
