@@ -113,6 +113,32 @@ func (h *home) acts(t *testing.T, ctx context.Context, window *msnptest.Switchbo
 	}
 }
 
+// TestEncryptedOverXMPP: what bob encrypts for her other clients alone is a line in alice's
+// window; the keys that his client sends beside are none.
+func TestEncryptedOverXMPP(t *testing.T) {
+	eachLife(t, func(t *testing.T, ctx context.Context, h *home) {
+		_, window := h.arrives(t, ctx)
+		for _, payload := range []string{"", "<payload>bm90IGZvciB5b3U=</payload>"} {
+			err := h.bob.SendRaw(ctx, `<message type="chat" to="`+h.alice+`"><encrypted xmlns="eu.siacs.conversations.axolotl">`+
+				`<header sid="27183"><key rid="31415">MwohBQ==</key><iv>YWJj</iv></header>`+payload+`</encrypted>`+
+				`<encryption xmlns="urn:xmpp:eme:0" namespace="eu.siacs.conversations.axolotl" name="OMEMO"/><store xmlns="urn:xmpp:hints"/></message>`)
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := h.bob.Say(ctx, h.alice, "can you read it?"); err != nil {
+			t.Fatal(err)
+		}
+		var lines []string
+		for !slices.Contains(lines, "can you read it?") {
+			lines = append(lines, inWindow(t, ctx, window, "").Message.Text())
+		}
+		if len(lines) != 2 || !strings.Contains(lines[0], "encrypted message (OMEMO): the gateway cannot read it") {
+			t.Errorf("alice reads %q", lines)
+		}
+	})
+}
+
 // TestRoomsOverXMPP: alice lives in rooms by what the helper contact understands.
 func TestRoomsOverXMPP(t *testing.T) {
 	eachLife(t, func(t *testing.T, ctx context.Context, h *home) {
