@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"papillon/bridge"
 	"papillon/bridge/xmpp/stream"
 )
 
@@ -63,6 +64,8 @@ func (s *session) catchUp(ctx context.Context) error {
 	if err != nil || !known {
 		return err
 	}
+	s.account.feed.put(bridge.CatchingUp{}, nil)
+	defer s.account.feed.put(bridge.CatchingUp{Done: true}, nil)
 	return s.readFrom(ctx, at)
 }
 

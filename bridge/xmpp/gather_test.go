@@ -149,8 +149,12 @@ func TestGatherWithoutPrivacy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, port, server := gathering(t, "owner")
 		server.refuse["muc#roomconfig_membersonly"] = true
-		if _, err := a.Gather(t.Context(), "key", guests); err == nil {
-			t.Error("done")
+		if _, err := a.Gather(t.Context(), "key", guests); !errors.Is(err, bridge.ErrRefused) {
+			t.Errorf("%v", err)
+		}
+		synctest.Wait()
+		if s := port.last(t); s.Kind != stream.Presence || s.Type != "unavailable" || len(a.rooms.all) > 0 {
+			t.Errorf("the room is not left: %+v", s)
 		}
 		for _, s := range port.all() {
 			if s.Kind == stream.Message {

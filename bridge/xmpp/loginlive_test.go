@@ -214,7 +214,9 @@ func TestLoginArchive(t *testing.T) {
 			must(t, err)
 		}
 		must(t, bob.Sync(ctx))
+		in.drain()
 		h.signIn(a)
+		await(t, in, "word that much follows", func(e bridge.CatchingUp) bool { return !e.Done })
 		seen := make(map[string]string)
 		for i := range missed {
 			m := await(t, in, fmt.Sprintf("message %d", i), func(m bridge.MessageReceived) bool { return !m.Own && seen[m.ID] == "" })
@@ -225,6 +227,7 @@ func TestLoginArchive(t *testing.T) {
 				t.Errorf("%q has no time", m.Text)
 			}
 		}
+		await(t, in, "word that this was all", func(e bridge.CatchingUp) bool { return e.Done })
 		// What comes again is known by its id.
 		_, err = bob.Say(ctx, h.jid, "after")
 		must(t, err)
