@@ -184,6 +184,16 @@ func (b *book) couple(room id.RoomID) bool {
 	return f != nil && f.partner(b.listedIn(room)) != ""
 }
 
+// size returns how many are in a room, or invited to it, as far as is known.
+func (b *book) size(room id.RoomID) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if f := b.rooms[room]; f != nil {
+		return f.Joined + f.Invited
+	}
+	return 0
+}
+
 // knows says whether a room is in the book.
 func (b *book) knows(room id.RoomID) bool {
 	b.mu.Lock()

@@ -144,7 +144,7 @@ func (a *account) cameIn(ctx context.Context, join *event.Event) error {
 	if err != nil {
 		return err
 	}
-	a.meet(ctx, join.RoomID, g.members)
+	a.meet(ctx, join.RoomID, g.members, speakers(g.events))
 	for _, evt := range g.events {
 		plain := evt
 		if evt.Type == event.EventEncrypted {

@@ -65,7 +65,7 @@ func (a *account) lastMessages(ctx context.Context, room id.RoomID, n int) (even
 		if err != nil {
 			return nil, err
 		}
-		a.meet(ctx, room, resp.State)
+		a.meet(ctx, room, resp.State, speakers(resp.Chunk))
 		for _, evt := range resp.Chunk {
 			evt.RoomID = room
 			if evt.StateKey != nil || len(events) == n || !a.parse(evt, event.MessageEventType) {
@@ -84,17 +84,21 @@ func (a *account) lastMessages(ctx context.Context, room id.RoomID, n int) (even
 	return events, nil
 }
 
-// meet takes note of the names of those who wrote, where they are not known.
-func (a *account) meet(ctx context.Context, room id.RoomID, state []*event.Event) {
+// meet takes note of the names of those who wrote, where they are not known. The
+// homeserver names those who came and went as well.
+func (a *account) meet(ctx context.Context, room id.RoomID, state []*event.Event, wrote map[id.UserID]bool) {
 	for _, evt := range state {
 		member, ok := evt.Content.Parsed.(*event.MemberEventContent)
 		if !ok && a.parse(evt, event.StateEventType) {
 			member, ok = evt.Content.Parsed.(*event.MemberEventContent)
 		}
 		user := id.UserID(evt.GetStateKey())
+		if !ok || !wrote[user] {
+			continue
+		}
 		known, err := a.state.TryGetMember(ctx, room, user)
-		if ok && err == nil && known == nil {
-			err = a.state.SetMember(ctx, room, user, member)
+		if err == nil && known == nil {
+			err = a.keepSpeaker(ctx, room, user, member)
 		}
 		if err != nil {
 			a.log.Debug().Err(err).Str("room", string(room)).Msg("Member cannot be stored")

@@ -107,15 +107,15 @@ func (t *turn) absorbRoom(ctx context.Context, room id.RoomID, joined *mautrix.S
 		return nil
 	}
 	t.changed.rooms[room] = true
-	return t.absorbStates(ctx, states)
-}
-
-// absorbStates takes in the state events of a room, in one transaction: a first sync
-// brings hundreds, and a commit for each would keep all others from the database.
-func (t *turn) absorbStates(ctx context.Context, events []*event.Event) error {
+	// In one transaction: a first sync brings hundreds, and a commit for each would keep
+	// all others from the database.
 	return t.network.options.StateDB.DoTxn(ctx, nil, func(ctx context.Context) error {
-		for _, evt := range events {
-			if err := t.absorbState(ctx, evt); err != nil {
+		keeps, err := t.keeps(ctx, room, joined)
+		if err != nil {
+			return err
+		}
+		for _, evt := range states {
+			if err := t.absorbState(ctx, evt, keeps); err != nil {
 				return err
 			}
 		}
@@ -123,11 +123,14 @@ func (t *turn) absorbStates(ctx context.Context, events []*event.Event) error {
 	})
 }
 
-// absorbState takes in a state event.
-func (t *turn) absorbState(ctx context.Context, evt *event.Event) error {
+// absorbState takes in a state event; keeps says whose membership is stored.
+func (t *turn) absorbState(ctx context.Context, evt *event.Event, keeps func(id.UserID) bool) error {
 	t.book.change(evt.RoomID, func(f *facts) { f.state(evt, t.user) })
 	switch content := evt.Content.Parsed.(type) {
 	case *event.MemberEventContent:
+		if !keeps(id.UserID(evt.GetStateKey())) {
+			return nil
+		}
 		if err := t.state.SetMember(ctx, evt.RoomID, id.UserID(evt.GetStateKey()), content); err != nil {
 			return fmt.Errorf("store the membership of %s: %w", evt.GetStateKey(), err)
 		}

@@ -167,6 +167,9 @@ func (n *Network) groupHere(ctx context.Context, room id.RoomID) (bool, error) {
 // thinOut forgets the members of a group that has grown large, but for our own:
 // from then on those are known who speak.
 func (n *Network) thinOut(ctx context.Context, room id.RoomID) error {
+	if encrypted, err := n.state.IsEncrypted(ctx, room); err != nil || encrypted {
+		return err // whose messages go to each of them by himself
+	}
 	members, err := n.state.GetRoomMembers(ctx, room, event.MembershipJoin)
 	if err != nil {
 		return fmt.Errorf("read the members of %s: %w", room, err)
@@ -174,21 +177,28 @@ func (n *Network) thinOut(ctx context.Context, room id.RoomID) error {
 	if len(members) <= 2*maxKept {
 		return nil
 	}
-	if encrypted, err := n.state.IsEncrypted(ctx, room); err != nil || encrypted {
-		return err // whose messages go to each of them by himself
-	}
 	if group, err := n.groupHere(ctx, room); err != nil || !group {
 		return err
 	}
+	return n.forgetMembers(ctx, n.own(), room)
+}
+
+// forgetMembers forgets who is in a room, but for our own. Whoever speaks next is asked
+// for, and all of them are when the members have to be known.
+func (n *Network) forgetMembers(ctx context.Context, state roomState, room id.RoomID) error {
+	members, err := state.GetRoomMembers(ctx, room)
+	if err != nil {
+		return fmt.Errorf("read the members of %s: %w", room, err)
+	}
 	err = n.options.StateDB.DoTxn(ctx, nil, func(ctx context.Context) error {
-		if err := n.state.ClearCachedMembers(ctx, room); err != nil {
+		if err := state.ClearCachedMembers(ctx, room); err != nil {
 			return err
 		}
 		for user, content := range members {
-			if !n.ghosts.owns(user) {
+			if !n.hosts(user) {
 				continue
 			}
-			if err := n.state.SetMember(ctx, room, user, content); err != nil {
+			if err := state.SetMember(ctx, room, user, content); err != nil {
 				return err
 			}
 		}
@@ -200,15 +210,88 @@ func (n *Network) thinOut(ctx context.Context, room id.RoomID) error {
 	return nil
 }
 
+// hosts says whether a user is one of the gateway's: a ghost, the bot, or somebody whose
+// own account is open.
+func (n *Network) hosts(user id.UserID) bool {
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	return n.accounts[user] != nil || n.ghosts.owns(user)
+}
+
+// maxSpeakers is how many of those who spoke are known of a room whose members are not
+// all known. When there are more all are forgotten, and asked for as they speak again.
+const maxSpeakers = 128
+
+// keepSpeaker stores the membership of somebody who spoke.
+func (a *account) keepSpeaker(ctx context.Context, room id.RoomID, user id.UserID, member *event.MemberEventContent) error {
+	if _, _, err := a.knownMembers(ctx, room); err != nil {
+		return err
+	}
+	return a.state.SetMember(ctx, room, user, member)
+}
+
+// knownMembers returns who is known in a room, which are no more than may be; all is
+// set where everybody has to be known.
+func (a *account) knownMembers(ctx context.Context, room id.RoomID) (known map[id.UserID]*event.MemberEventContent, all bool, err error) {
+	if all, err = a.state.HasFetchedMembers(ctx, room); all || err != nil {
+		return nil, all, err
+	}
+	known, err = a.state.GetRoomMembers(ctx, room)
+	if err != nil || len(known) < maxSpeakers {
+		return known, false, err
+	}
+	return nil, false, a.network.forgetMembers(ctx, a.state, room)
+}
+
+// speakers returns who wrote the messages among events.
+func speakers(events []*event.Event) map[id.UserID]bool {
+	all := make(map[id.UserID]bool)
+	for _, evt := range events {
+		if evt.StateKey == nil {
+			all[evt.Sender] = true
+		}
+	}
+	return all
+}
+
+// keeps returns of whom the membership is to be stored that a poll brings: everybody's
+// in a small room and where all are known already, who in an encrypted room get its keys.
+// Of any other room the homeserver may list thousands.
+func (t *turn) keeps(ctx context.Context, room id.RoomID, joined *mautrix.SyncJoinedRoom) (func(id.UserID) bool, error) {
+	known, all, err := t.knownMembers(ctx, room)
+	if err != nil {
+		return nil, err
+	}
+	size := max(t.book.size(room), len(joined.State.Events))
+	if all && size > 2*maxKept {
+		encrypted, err := t.state.IsEncrypted(ctx, room)
+		if err != nil {
+			return nil, fmt.Errorf("read whether %s is encrypted: %w", room, err)
+		}
+		if all = encrypted; !encrypted {
+			if err := t.network.forgetMembers(ctx, t.state, room); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if all || size <= maxKept {
+		return func(id.UserID) bool { return true }, nil
+	}
+	spoke := speakers(joined.Timeline.Events)
+	return func(user id.UserID) bool {
+		return user == t.user || spoke[user] || known[user] != nil || t.state.realm == "" && t.network.ghosts.owns(user)
+	}, nil
+}
+
 // contactIn returns somebody with the name used in a room. Where another one who is
 // known there has the same name, the id tells them apart (Client-Server API,
 // "Calculating the display name for a user").
 func (a *account) contactIn(ctx context.Context, room id.RoomID, user id.UserID) bridge.Contact {
 	contact := bridge.Contact{ID: bridge.RemoteID(user)}
 	member, err := a.state.TryGetMember(ctx, room, user)
-	if err == nil && member == nil && (a.pushed || a.state.realm != "") {
+	if err == nil && member == nil {
 		if member, err = a.memberState(ctx, room, user); err == nil {
-			err = a.state.SetMember(ctx, room, user, member)
+			err = a.keepSpeaker(ctx, room, user, member)
 		}
 	}
 	if err != nil || member == nil {

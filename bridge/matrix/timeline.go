@@ -54,7 +54,7 @@ func (t *turn) timeline(ctx context.Context, room id.RoomID, came *mautrix.SyncT
 		if err := t.network.fill(ctx, t.client, room, &news); err != nil {
 			return nil, err
 		}
-		t.meet(ctx, room, news.members)
+		t.meet(ctx, room, news.members, speakers(news.events))
 	}
 	return news.news(), nil
 }
