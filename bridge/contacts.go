@@ -132,18 +132,21 @@ func (g *Gateway) contactOf(ctx context.Context, n Network, who Contact) (Contac
 func (g *Gateway) newContact(ctx context.Context, n Network, who Contact) (ContactRecord, error) {
 	local, domain := n.Address(who.ID)
 	c := ContactRecord{Network: n.Name(), ID: who.ID, Name: who.Name, Room: who.Room}
-	err := ErrHandleTaken
 	h, ok := handle.Encode(local, domain)
+	aliases := handle.Aliases(local, domain, n.Name(), g.Domain)
 	if who.Room {
-		h, ok = handle.Room(cmp.Or(who.Name, local), g.Domain), true
+		name := cmp.Or(who.Name, local)
+		h, ok = handle.Room(name, g.Domain), true
+		aliases = handle.RoomAliases(name, local, domain, n.Name(), g.Domain)
 	}
 	if ok && h != g.assistant().Handle {
-		c.Handle = h
-		err = g.Storage.AddContact(ctx, c)
+		aliases = append([]Handle{h}, aliases...)
 	}
-	if errors.Is(err, ErrHandleTaken) {
-		c.Handle = handle.Alias(local, domain, n.Name(), g.Domain)
-		err = g.Storage.AddContact(ctx, c)
+	var err error
+	for _, c.Handle = range aliases {
+		if err = g.Storage.AddContact(ctx, c); !errors.Is(err, ErrHandleTaken) {
+			break
+		}
 	}
 	if err == nil {
 		return c, nil

@@ -129,6 +129,26 @@ func TestRoomContact(t *testing.T) {
 	}, fake.Social())
 }
 
+// Rooms of one name have handles that can be read and stay, and so does one whose handle
+// is from before.
+func TestRoomsOfOneName(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		old := bridge.ContactRecord{Handle: "c==abcdefghijklmnopqrst@fakenet.example.org", Network: "fakenet", ID: "c@rooms.test", Name: "Lunch", Room: true}
+		must(t, w.db.AddContact(t.Context(), old))
+		lunch := func(id bridge.RemoteID) bridge.RosterEntry {
+			return bridge.RosterEntry{Contact: bridge.Contact{ID: id, Name: "Lunch", Room: true}}
+		}
+		w.net.SetRoster(alice, lunch("a@rooms.test"), lunch("b@rooms.test"), lunch("c@rooms.test"))
+		for range 2 {
+			a := open(t, w.g, alice, msnp.Offline)
+			wantList(t, a.properties(), msnp.Forward, "lunch@rooms.example.org=Lunch", "lunch-lcnb@rooms.example.org=Lunch",
+				"c==abcdefghijklmnopqrst@fakenet.example.org=Lunch")
+			a.session.Close()
+			w.restart()
+		}
+	}, fake.Social())
+}
+
 // What the user writes elsewhere shows in an open window, and nowhere else.
 func TestOwnWordsFromElsewhere(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {

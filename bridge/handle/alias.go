@@ -28,25 +28,51 @@ const (
 	maxLocal = maxPiece + len(aliasMark) + hashDigits
 )
 
+// shortDigits are the digits of the hash in short aliases. Two of the same length may
+// meet: the next one is longer.
+var shortDigits = [...]int{4, 8}
+
 var base32Lower = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
 
-// Alias makes the short handle of somebody whose direct handle is too long or
-// taken: up to 18 letters of the local half to recognise the person by, "==",
-// and 100 bits of a SHA-256 of network, local half and domain, as in
-// bob==k5xqf2tq7m3hn4vj6c2a@matrix.example.org. The same arguments give
-// the same alias at all times; domains are compared without case.
+// Aliases makes handles for somebody whose direct handle is too long or taken, the
+// first of which that nobody has is to be used: up to 18 letters of the local half to
+// recognise the person by, "==", and the beginning of a SHA-256 of network, local half
+// and domain, as in bob==k5xq@matrix.example.org, and then longer ones. The last has
+// 100 bits, and is nobody else's. The same arguments give the same aliases at all times;
+// domains are compared without case.
 //
 // Network is the name of the network, aliasDomain the domain of this server's
 // own users; together they should be at most 87 bytes, longer ones are cut at
-// the front so that the handle is legal. An alias does not lead back to the
+// the front so that the handles are legal. An alias does not lead back to the
 // person: it has to be stored. [Decode] refuses it.
-func Alias(local, domain, network, aliasDomain string) msnp.Handle {
+func Aliases(local, domain, network, aliasDomain string) []msnp.Handle {
 	piece := readable(local, maxPiece)
 	if piece == "" {
 		piece = "contact"
 	}
-	return msnp.Handle(piece + aliasMark + digest(hashDigits, network, local, lowerASCII(domain)) +
-		tail(network+"."+aliasDomain))
+	hash, tail := digest(hashDigits, network, local, lowerASCII(domain)), tail(network+"."+aliasDomain)
+	var all []msnp.Handle
+	for _, digits := range append(shortDigits[:], hashDigits) {
+		all = append(all, msnp.Handle(piece+aliasMark+hash[:digits]+tail))
+	}
+	return all
+}
+
+// RoomAliases makes handles for a room whose proposal by [Room] is taken, as [Aliases]
+// does for people: lunch-k5xq@rooms.example.org for another room called Lunch. The
+// address of the room is given by its halves, domain is this server's.
+func RoomAliases(name, localHalf, domainHalf, network, domain string) []msnp.Handle {
+	hash := digest(hashDigits, network, localHalf, lowerASCII(domainHalf))
+	var all []msnp.Handle
+	for _, digits := range shortDigits {
+		piece := readable(name, maxLocal-1-digits)
+		if piece == "" {
+			piece = "room"
+		}
+		all = append(all, msnp.Handle(piece+"-"+hash[:digits]+tail("rooms."+domain)))
+	}
+	long := Aliases(localHalf, domainHalf, network, domain)
+	return append(all, long[len(long)-1])
 }
 
 // Room proposes the handle of a room: its name as far as it can be written with
@@ -56,7 +82,7 @@ func Alias(local, domain, network, aliasDomain string) msnp.Handle {
 // rooms named in another script are told apart.
 //
 // The proposal is not unique: "Go" and "go" get the same. What to do then is up
-// to the caller, who stores the handle; [Alias] is a way out.
+// to the caller, who stores the handle; [RoomAliases] are a way out.
 func Room(name, domain string) msnp.Handle {
 	piece := readable(name, maxLocal)
 	if piece == "" || lossy(name) {

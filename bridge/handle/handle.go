@@ -7,8 +7,8 @@
 // for @bob:matrix.org and for the JID bob@matrix.org alike. It can be inverted
 // by [Decode] without any stored state, which is how somebody whom nobody has
 // met yet is found when a user types a handle. Whose direct form is too long,
-// or belongs to somebody on another network already, gets the one-way form of
-// [Alias], which has to be stored with the person.
+// or belongs to somebody on another network already, gets a one-way form of
+// [Aliases], which has to be stored with the person.
 //
 // Everything here is a pure function and safe from any goroutine. Every handle
 // that is returned is one that [msnp.ParseHandle] accepts and leaves as it is.
@@ -38,7 +38,7 @@ const hexDigits = "0123456789abcdef"
 // lower case first.
 //
 // Ok is false, and the handle empty, when a half is empty or the handle would
-// be longer than [msnp.MaxHandle] bytes; use [Alias] for the latter. Different
+// be longer than [msnp.MaxHandle] bytes; use [Aliases] for the latter. Different
 // addresses never get the same handle.
 func Encode(local, domain string) (h msnp.Handle, ok bool) {
 	if local == "" || domain == "" {
@@ -60,7 +60,7 @@ func Encode(local, domain string) (h msnp.Handle, ok bool) {
 // domain in lower case. Ok is false for every handle that Encode cannot have
 // made: one with a broken escape, with an escape where none is needed ("=61"
 // for "a"), with other characters, too long, or without exactly one @ between
-// two halves. The handles of [Alias] are among those.
+// two halves. The handles of [Aliases] are among those.
 func Decode(h msnp.Handle) (local, domain string, ok bool) {
 	if len(h) > msnp.MaxHandle {
 		return "", "", false

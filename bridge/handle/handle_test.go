@@ -1,6 +1,7 @@
 package handle_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -135,50 +136,76 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-func TestAlias(t *testing.T) {
+func TestAliases(t *testing.T) {
 	// The forms are fixed for ever: clients have stored them.
 	for _, c := range []struct {
 		local, domain, network, own string
-		want                        msnp.Handle
+		want                        []msnp.Handle
 	}{
-		{"bob", "matrix.org", "matrix", "msn.example.org", "bob==vlk44cmvho25j7xzd3s2@matrix.msn.example.org"},
-		{"Étienne.de.la.Très.Longue", "x.org", "xmpp", "Example.org", "etienne.de.la.tres==dby6x22wejessfy7iymz@xmpp.example.org"},
-		{"日本", "x.org", "matrix", "example.org", "contact==k2ud4qwar6ejxfv2k2cl@matrix.example.org"},
+		{"bob", "matrix.org", "matrix", "msn.example.org", []msnp.Handle{
+			"bob==vlk4@matrix.msn.example.org", "bob==vlk44cmv@matrix.msn.example.org", "bob==vlk44cmvho25j7xzd3s2@matrix.msn.example.org",
+		}},
+		{"Étienne.de.la.Très.Longue", "x.org", "xmpp", "Example.org", []msnp.Handle{
+			"etienne.de.la.tres==dby6@xmpp.example.org", "etienne.de.la.tres==dby6x22w@xmpp.example.org",
+			"etienne.de.la.tres==dby6x22wejessfy7iymz@xmpp.example.org",
+		}},
+		{"日本", "x.org", "matrix", "example.org", []msnp.Handle{
+			"contact==k2ud@matrix.example.org", "contact==k2ud4qwa@matrix.example.org", "contact==k2ud4qwar6ejxfv2k2cl@matrix.example.org",
+		}},
 	} {
-		if got := handle.Alias(c.local, c.domain, c.network, c.own); got != c.want {
-			t.Errorf("Alias(%q, %q, %q, %q) = %q, want %q", c.local, c.domain, c.network, c.own, got, c.want)
+		if got := handle.Aliases(c.local, c.domain, c.network, c.own); !slices.Equal(got, c.want) {
+			t.Errorf("Aliases(%q, %q, %q, %q) = %q, want %q", c.local, c.domain, c.network, c.own, got, c.want)
 		}
 	}
 }
 
-func TestAliasIsLegalStableAndItsOwn(t *testing.T) {
+func TestRoomAliases(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		want []msnp.Handle
+	}{
+		{"Lunch!", []msnp.Handle{"lunch-v4lc@rooms.example.org", "lunch-v4lcu47h@rooms.example.org", "abc==v4lcu47hxhrqsgsafbwo@matrix.example.org"}},
+		{"日本", []msnp.Handle{"room-v4lc@rooms.example.org", "room-v4lcu47h@rooms.example.org", "abc==v4lcu47hxhrqsgsafbwo@matrix.example.org"}},
+	} {
+		if got := handle.RoomAliases(c.name, "abc", "x.org", "matrix", "Example.org"); !slices.Equal(got, c.want) {
+			t.Errorf("RoomAliases(%q) = %q, want %q", c.name, got, c.want)
+		}
+	}
+}
+
+func TestAliasesAreLegalStableAndTheirOwn(t *testing.T) {
 	networks := rapid.SampledFrom([]string{"matrix", "xmpp"})
+	last := func(all []msnp.Handle) msnp.Handle { return all[len(all)-1] }
 	rapid.Check(t, func(t *rapid.T) {
 		local, domain, network := halves().Draw(t, "local"), halves().Draw(t, "domain"), networks.Draw(t, "network")
 		own := rapid.OneOf(rapid.Just("msn.example.org"), rapid.StringN(1, 300, -1)).Draw(t, "alias domain")
-		h := handle.Alias(local, domain, network, own)
-		legal(t, h)
-		if h != handle.Alias(local, strings.ToUpper(lower(domain)), network, own) && lower(strings.ToUpper(lower(domain))) == lower(domain) {
+		all := handle.Aliases(local, domain, network, own)
+		for _, h := range all {
+			if _, _, ok := handle.Decode(h); ok {
+				t.Fatalf("the alias %q is a direct handle too", h)
+			}
+		}
+		for _, h := range append(handle.RoomAliases(halves().Draw(t, "name"), local, domain, network, own), all...) {
+			legal(t, h)
+			if len(h.Local()) > 40 {
+				t.Fatalf("%q has %d bytes before the @", h, len(h.Local()))
+			}
+		}
+		if !slices.Equal(all, handle.Aliases(local, strings.ToUpper(lower(domain)), network, own)) && lower(strings.ToUpper(lower(domain))) == lower(domain) {
 			t.Fatalf("the alias depends on the case of the domain")
 		}
-		if len(h.Local()) > 40 {
-			t.Fatalf("%q has %d bytes before the @", h, len(h.Local()))
-		}
-		if _, _, ok := handle.Decode(h); ok {
-			t.Fatalf("the alias %q is a direct handle too", h)
-		}
 		other := halves().Draw(t, "other local")
-		if h2 := handle.Alias(other, domain, network, own); (h2 == h) != (other == local) {
+		if h, h2 := last(all), last(handle.Aliases(other, domain, network, own)); (h2 == h) != (other == local) {
 			t.Fatalf("%q and %q have the aliases %q and %q", local, other, h, h2)
 		}
-		if handle.Alias(local, domain, "third", own).Local() == h.Local() {
+		if last(handle.Aliases(local, domain, "third", own)).Local() == last(all).Local() {
 			t.Fatalf("the alias does not depend on the network")
 		}
 	})
 }
 
-func TestAliasKeepsItsPartsApart(t *testing.T) {
-	if handle.Alias("ab", "c", "n", "x").Local() == handle.Alias("a", "bc", "n", "x").Local() {
+func TestAliasesKeepTheirPartsApart(t *testing.T) {
+	if handle.Aliases("ab", "c", "n", "x")[0].Local() == handle.Aliases("a", "bc", "n", "x")[0].Local() {
 		t.Error("local half and domain run into each other")
 	}
 }
