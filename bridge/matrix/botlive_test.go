@@ -252,3 +252,37 @@ func TestBotKeepsSecretsOutOfOpenRooms(t *testing.T) {
 		t.Error("a command was carried out where others read")
 	}
 }
+
+// TestBotIsNoContact: the chat with the bot, which has the same name as the helper
+// contact, stays on Matrix.
+func TestBotIsNoContact(t *testing.T) {
+	eachKind(t, func(t *testing.T, kind string) {
+		g, _ := attended(t)
+		person, bob := shared.person(t, "alice"), shared.person(t, "bob")
+		room := meetsBot(t, person)
+		asks(t, person, room, "help")
+		alice := g.linkTo(kind, person)
+		direct := alice.chatting(bob)
+		roster := alice.signIn(bridge.Available)
+		if len(roster.Entries) != 1 || roster.Entries[0].Contact.ID != bridge.RemoteID(bob.UserID) {
+			t.Errorf("the contact list is %+v", roster.Entries)
+		}
+		asks(t, person, room, "help")
+		say(t, bob, direct, "a friend")
+		alice.awaitText("a friend")
+		if heard := alice.texts(func(m bridge.MessageReceived) bool { return m.Chat.Contact != bridge.RemoteID(bob.UserID) }); len(heard) > 0 {
+			t.Errorf("heard %q", heard)
+		}
+		second := meetsBot(t, person)
+		asks(t, person, second, "help")
+		say(t, bob, direct, "still there")
+		alice.awaitText("still there")
+		alice.recorder.mu.Lock()
+		defer alice.recorder.mu.Unlock()
+		for _, evt := range alice.all {
+			if change, ok := evt.(bridge.RosterChanged); ok {
+				t.Errorf("the contact list changed: %+v", change)
+			}
+		}
+	})
+}

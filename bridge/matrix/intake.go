@@ -193,9 +193,16 @@ func (t *turn) hear(ctx context.Context, resp *mautrix.RespSync) (err error) {
 	return nil
 }
 
+// withBot says whether a room is the chat with the gateway's own bot. It is nobody's
+// contact: on MSN the helper contact does what it does.
+func (p *person) withBot(room id.RoomID) bool {
+	bot := p.network.ghosts.bot
+	return bot != "" && p.book.contactOf(room) == bot
+}
+
 // hearEvent takes care of one event of a timeline.
 func (p *person) hearEvent(ctx context.Context, evt *event.Event) error {
-	if p.seen.has(evt.ID) || p.book.ignores(evt.Sender) {
+	if p.seen.has(evt.ID) || p.book.ignores(evt.Sender) || p.withBot(evt.RoomID) {
 		return nil
 	}
 	unlock := p.network.rooms.lock(p.state.key(evt.RoomID))
@@ -258,7 +265,7 @@ func (t *turn) passing(ctx context.Context, resp *mautrix.RespSync) {
 	for room, joined := range resp.Rooms.Join {
 		for _, evt := range joined.Ephemeral.Events {
 			evt.RoomID = room
-			if evt.Type.Type == event.EphemeralEventTyping.Type && t.parse(evt, event.EphemeralEventType) {
+			if evt.Type.Type == event.EphemeralEventTyping.Type && !t.withBot(room) && t.parse(evt, event.EphemeralEventType) {
 				t.typingEvent(ctx, evt)
 			}
 		}

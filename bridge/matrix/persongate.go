@@ -41,7 +41,8 @@ func (t *turn) takeInvite(ctx context.Context, room id.RoomID, state []*event.Ev
 			own = evt
 		}
 	}
-	if own == nil || own.Content.AsMember().Membership != event.MembershipInvite || t.book.ignores(own.Sender) {
+	if own == nil || own.Content.AsMember().Membership != event.MembershipInvite ||
+		t.book.ignores(own.Sender) || own.Sender == t.network.ghosts.bot {
 		return nil
 	}
 	kept := keptInvite{From: own.Sender, Direct: own.Content.AsMember().IsDirect && !f.Space}

@@ -57,6 +57,7 @@ func (t *turn) tellLists(ctx context.Context) error {
 	if err := t.nameStrangers(ctx, roster); err != nil {
 		return err
 	}
+	delete(roster, bridge.RemoteID(t.network.ghosts.bot))
 	t.unnamed = false
 	for id, entry := range roster {
 		if t.roster != nil && entry.Contact.Room && t.changed.entered[roomOf(id)] && !t.book.named(roomOf(id)) {
