@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"papillon/bridge"
 	"papillon/bridge/matrix/matrixtest"
 )
 
@@ -98,4 +99,44 @@ func TestCheckOfTheWayBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	tells(t, w.checked(t, true, nil), "homeserver http://", "knows the gateway", "second registration", "WRONG ", "gives keys", "presence switched off")
+}
+
+// TestCheckOfALogIn: a server that is away for the moment is no reason to link anew.
+func TestCheckOfALogIn(t *testing.T) {
+	for name, c := range map[string]struct {
+		status int
+		body   string
+		want   string
+	}{
+		"well":             {200, `{"user_id":"@alice:far.test"}`, ""},
+		"the token ended":  {401, `{"errcode":"M_UNKNOWN_TOKEN"}`, "the server does not know this access token: link the account again"},
+		"of somebody else": {200, `{"user_id":"@eve:far.test"}`, "that is an access token of @eve:far.test: link the account again"},
+		"deactivated":      {403, `{"errcode":"M_USER_DEACTIVATED"}`, "the server answers M_USER_DEACTIVATED: link the account again"},
+		"overloaded":       {429, `{"errcode":"M_LIMIT_EXCEEDED"}`, "the server answers M_LIMIT_EXCEEDED: nothing has to be done"},
+		"broken":           {500, `{"errcode":"M_UNKNOWN"}`, "the server answers M_UNKNOWN: nothing has to be done"},
+		"no server behind": {502, `<html>`, "a proxy answers 502 in the server's place: nothing has to be done"},
+		"away":             {0, ``, "the server cannot be reached: dial tcp"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.WriteHeader(c.status)
+				_, _ = io.WriteString(w, c.body)
+			}))
+			defer server.Close()
+			if c.status == 0 {
+				server.Close()
+			}
+			raw, err := Credentials{HomeserverURL: server.URL, UserID: "@alice:far.test", AccessToken: "x"}.Marshal()
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = CheckStored(patient(t), Options{}, bridge.IdentityRecord{Kind: KindLogin, ID: "@alice:far.test", Credentials: raw})
+			switch {
+			case (err == nil) != (c.want == ""), err != nil && !strings.HasPrefix(err.Error(), c.want):
+				t.Errorf("says %v, not %q", err, c.want)
+			case c.status == 0 && strings.Contains(err.Error(), "again"):
+				t.Errorf("says %v", err)
+			}
+		})
+	}
 }

@@ -168,10 +168,15 @@ func CheckStored(ctx context.Context, o Options, identity bridge.IdentityRecord)
 	if credentials.RefreshToken != "" {
 		return nil // its access token may have expired, and trying the other would use it up
 	}
-	if _, err := LoginByToken(ctx, credentials.HomeserverURL, identity.ID, credentials.AccessToken); err != nil {
-		return fmt.Errorf("%w: link the account again with \"papillon link\"", err)
+	_, err = LoginByToken(ctx, credentials.HomeserverURL, identity.ID, credentials.AccessToken)
+	var said *explained
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &said) && said.passing():
+		return fmt.Errorf("%w: nothing has to be done if its server %s is back soon, messages wait until then", err, credentials.HomeserverURL)
 	}
-	return nil
+	return fmt.Errorf("%w: link the account again with \"papillon link\"", err)
 }
 
 // SameSession says whether two credentials are of one session of one person, whose
@@ -255,19 +260,35 @@ func loginClient(ctx context.Context, homeserverURL string, person bridge.Remote
 	return newClient(base, &http.Client{Timeout: loginClientTimeout}), nil
 }
 
+// explained is an error of a homeserver in one line.
+type explained struct {
+	line  string
+	cause error
+}
+
+func (e *explained) Error() string { return e.line }
+
+// passing says whether it may be over by itself.
+func (e *explained) passing() bool {
+	status, _ := response(e.cause)
+	return unreachable(e.cause) || status >= http.StatusInternalServerError || status == http.StatusTooManyRequests
+}
+
 // explain puts an error of a homeserver into one line.
 func explain(err error) error {
 	var urlErr *url.Error
-	status, code := response(err)
-	switch {
+	line := err.Error()
+	switch status, code := response(err); {
 	case code != "":
-		return fmt.Errorf("the server answers %s", code)
+		line = "the server answers " + code
+	case status != 0 && unreachable(err):
+		line = fmt.Sprintf("a proxy answers %d in the server's place", status)
 	case status != 0:
-		return fmt.Errorf("the server answers %d: is its address right?", status)
+		line = fmt.Sprintf("the server answers %d: is its address right?", status)
 	case errors.As(err, &urlErr):
-		return fmt.Errorf("the server cannot be reached: %s", oneLine(urlErr.Err.Error()))
+		line = "the server cannot be reached: " + urlErr.Err.Error()
 	}
-	return errors.New(oneLine(err.Error()))
+	return &explained{oneLine(line), err}
 }
 
 // CheckOwn says whether the gateway can act as a person of its homeserver by the
