@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -234,6 +235,11 @@ func (a *account) Join(ctx context.Context, address bridge.RemoteID) (bridge.Con
 		return bridge.Contact{}, fmt.Errorf("join %s: %w", address, err)
 	}
 	room, err := a.enter(ctx, address)
+	if status, code := response(err); status == http.StatusInternalServerError || status > http.StatusInternalServerError && code != "" {
+		// So a homeserver says, too, that it knows of no such room: Dendrite with 500 and no
+		// word, Synapse with 502 where the id names another server.
+		err = fmt.Errorf("the Matrix server cannot get there: is the address right, and does a server answer that is in the room? An address like #room:server is found more easily than an id (%w)", err)
+	}
 	if err != nil {
 		return bridge.Contact{}, fmt.Errorf("join %s: %w", address, err)
 	}

@@ -204,6 +204,12 @@ func TestJoinByAddressRenameAndLeave(t *testing.T) {
 		if _, err := alice.Join(patient(t), "#nowhere:hs.test"); !errors.Is(err, bridge.ErrNoSuchContact) {
 			t.Errorf("joined nowhere: %v", err)
 		}
+		for _, nothing := range []bridge.RemoteID{"!nothing:hs.test", "!nothing:127.0.0.1"} {
+			if _, err := alice.Join(patient(t), nothing); err == nil || isRefused(err) ||
+				!errors.Is(err, bridge.ErrNoSuchContact) && !strings.Contains(err.Error(), "is the address right") {
+				t.Errorf("joined %s: %v", nothing, err)
+			}
+		}
 		closed, err := bob.CreateRoomWith(patient(t), false)
 		if err != nil {
 			t.Fatal(err)
