@@ -54,6 +54,8 @@ type account struct {
 	names    map[id.UserID]string // last reported
 	typing   map[id.RoomID]map[id.UserID]bool
 	invites  map[id.RoomID]invite // seen and neither joined nor left yet
+	prompts  map[id.RoomID]invite // to rooms that a ghost is in, and its user has not said a word about
+	overrun  map[id.UserID]bool   // who has sent too many invites, as the user was told
 	listed   bool                 // joined rooms were read into the room state
 	titles   map[id.RoomID]titled // of groups
 }
@@ -137,6 +139,8 @@ func (n *Network) newAccount(login bridge.Login, user id.UserID, client *mautrix
 		names:    make(map[id.UserID]string),
 		typing:   make(map[id.RoomID]map[id.UserID]bool),
 		invites:  make(map[id.RoomID]invite),
+		prompts:  make(map[id.RoomID]invite),
+		overrun:  make(map[id.UserID]bool),
 		titles:   make(map[id.RoomID]titled),
 	}
 	a.life, a.end = context.WithCancel(n.life)

@@ -166,6 +166,19 @@ func (b *book) listedIn(room id.RoomID) id.UserID {
 	return ""
 }
 
+// chatsWith returns how many rooms are listed as direct chats with somebody that the
+// person is in, however many others are.
+func (b *book) chatsWith(user id.UserID) (n int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, room := range b.direct[user] {
+		if f := b.rooms[room]; f != nil && !f.Replaced {
+			n++
+		}
+	}
+	return n
+}
+
 // contactOf returns whose direct chat a room is; empty if it is none.
 func (b *book) contactOf(room id.RoomID) id.UserID {
 	b.mu.Lock()

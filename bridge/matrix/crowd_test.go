@@ -53,12 +53,19 @@ type scripted struct {
 
 // add has a poll bring what is new of the hall.
 func (s *scripted) add(members int, state, timeline func() string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.polls = append(s.polls, func() string {
-		return fmt.Sprintf(`{%q:{"summary":{"m.joined_member_count":%d},"state":{"events":[%s]},"timeline":{"events":[%s]}}}`,
+	s.next(func() string {
+		return fmt.Sprintf(`"join":{%q:{"summary":{"m.joined_member_count":%d},"state":{"events":[%s]},"timeline":{"events":[%s]}}}`,
 			hall, members, state(), timeline())
 	})
+}
+
+// bring has a poll bring this of rooms.
+func (s *scripted) bring(rooms string) { s.next(func() string { return rooms }) }
+
+func (s *scripted) next(poll func() string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.polls = append(s.polls, poll)
 	close(s.more)
 	s.more = make(chan struct{})
 }
@@ -73,7 +80,7 @@ func (s *scripted) answer(r *http.Request) (int, string) {
 		polls, more := s.polls, s.more
 		s.mu.Unlock()
 		if at < len(polls) {
-			return http.StatusOK, fmt.Sprintf(`{"next_batch":"t%d","rooms":{"join":%s}}`, at+1, polls[at]())
+			return http.StatusOK, fmt.Sprintf(`{"next_batch":"t%d","rooms":{%s}}`, at+1, polls[at]())
 		}
 		select {
 		case <-more:

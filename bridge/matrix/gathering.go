@@ -284,6 +284,7 @@ func (a *account) removed(ctx context.Context, evt *event.Event) error {
 	a.mu.Lock()
 	name := or(a.titles[evt.RoomID].title, string(evt.RoomID))
 	delete(a.titles, evt.RoomID)
+	delete(a.prompts, evt.RoomID)
 	a.mu.Unlock()
 	contact := bridge.Contact{ID: bridge.RemoteID(evt.RoomID), Room: true}
 	words := fmt.Sprintf("You were taken out of %s by %s.", name, evt.Sender)

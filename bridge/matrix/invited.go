@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 
 	"maunium.net/go/mautrix"
 	"maunium.net/go/mautrix/event"
@@ -17,6 +18,34 @@ type invite struct {
 	from   id.UserID
 	direct bool
 	group  bool // to a room that is no direct chat for certain
+}
+
+// maxInvites is to how many rooms at a time somebody may invite a user who has not
+// answered yet, and to how many direct chats.
+const maxInvites = 5
+
+// tooMany says whether somebody has sent as many invites of a kind as may be, that to the
+// room aside: those that are not answered, and more that the caller knows of. The user is
+// told once, with what becomes of the rest.
+func (a *account) tooMany(room id.RoomID, now invite, more int, rest string) bool {
+	a.mu.Lock()
+	open := maps.Clone(a.invites)
+	maps.Copy(open, a.prompts)
+	delete(open, room)
+	maps.DeleteFunc(open, func(_ id.RoomID, i invite) bool { return i.from != now.from || i.direct != now.direct })
+	many, told := len(open)+more >= maxInvites, a.overrun[now.from]
+	if many {
+		a.overrun[now.from] = true
+	} else {
+		delete(a.overrun, now.from)
+	}
+	a.mu.Unlock()
+	if many && !told {
+		a.feed.put(feedKey{kind: "invites", who: string(now.from)}, bridge.NetworkSays{
+			Text: fmt.Sprintf("%s sends many invites. You are asked about %d at a time; the others %s.", now.from, maxInvites, rest),
+		})
+	}
+	return many
 }
 
 // invited handles an invite. Whoever may reach the user has the ghost in the
@@ -48,6 +77,14 @@ func (a *account) invited(ctx context.Context, evt *event.Event) error {
 	a.invites[evt.RoomID] = pending
 	a.mu.Unlock()
 	err := a.mayInvite(ctx, pending)
+	if err == nil && pending.group {
+		if a.tooMany(evt.RoomID, pending, 0, "are declined") {
+			return a.leave(ctx, evt.RoomID)
+		}
+		a.mu.Lock()
+		a.prompts[evt.RoomID] = pending
+		a.mu.Unlock()
+	}
 	if err == nil {
 		err = a.events.Receive(ctx, request)
 	}
@@ -166,6 +203,7 @@ func (a *account) accept(ctx context.Context, room id.RoomID, pending invite) er
 func (a *account) allowRoom(ctx context.Context, room id.RoomID) error {
 	a.mu.Lock()
 	pending, ok := a.invites[room]
+	delete(a.prompts, room)
 	a.mu.Unlock()
 	if !ok {
 		return nil

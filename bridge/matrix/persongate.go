@@ -46,6 +46,13 @@ func (t *turn) takeInvite(ctx context.Context, room id.RoomID, state []*event.Ev
 		return nil
 	}
 	kept := keptInvite{From: own.Sender, Direct: own.Content.AsMember().IsDirect && !f.Space}
+	there := 0
+	if kept.Direct {
+		there = t.book.chatsWith(own.Sender)
+	}
+	if t.tooMany(room, invite{from: kept.From, direct: kept.Direct}, there, "wait in your other Matrix clients") {
+		return nil
+	}
 	raw, err := json.Marshal(kept)
 	if err != nil {
 		return fmt.Errorf("write an invite: %w", err)

@@ -204,6 +204,7 @@ func (a *account) leave(ctx context.Context, room id.RoomID) error {
 	}
 	a.mu.Lock()
 	delete(a.invites, room)
+	delete(a.prompts, room)
 	a.mu.Unlock()
 	return a.state.SetMembership(ctx, room, a.user, event.MembershipLeave)
 }
