@@ -473,12 +473,28 @@ func TestLargeRoomCostsAPersonItsSpeakers(t *testing.T) {
 		if requests := count.about(room); len(requests) > 4 {
 			t.Errorf("%d requests for %d lines of two people: %q", len(requests), 2*lines, requests)
 		}
-		kept, err := alice.person.state.GetRoomMembers(t.Context(), room)
-		// The last who came in are among them: they stand in the room's timeline.
-		if err != nil || len(kept) > timelineLimit+4 {
-			t.Errorf("%d members are kept, %v", len(kept), err)
+		// Nor do those count who come in later, or whom the homeserver lists to who comes in
+		// himself.
+		if err := shared.Fill(patient(t), room, "late-"+bob.UserID.Localpart(), 3); err != nil {
+			t.Fatal(err)
 		}
-		t.Logf("%d requests about the room, %d members kept of %d", len(count.about(room)), len(kept), silent+3)
+		if _, err := alice.other.LeaveRoom(patient(t), room); err != nil {
+			t.Fatal(err)
+		}
+		await(alice.user, "that the room was left", func(r bridge.RosterChanged) bool { return r.Removed && r.Entry.Contact.ID == bridge.RemoteID(room) })
+		if err := alice.other.Join(patient(t), room); err != nil {
+			t.Fatal(err)
+		}
+		await(alice.user, "that the room is back", func(r bridge.RosterChanged) bool { return !r.Removed && r.Entry.Contact.ID == bridge.RemoteID(room) })
+		say(t, bob, room, "welcome back")
+		if got := alice.awaitText("welcome back"); got.From.ID != bridge.RemoteID(bob.UserID) || got.From.Name == "" {
+			t.Errorf("got %+v", got)
+		}
+		kept, err := alice.person.state.GetRoomMembers(t.Context(), room)
+		if err != nil || len(kept) > 4 {
+			t.Errorf("%d members are kept, %v; want those who spoke and alice", len(kept), err)
+		}
+		t.Logf("%d requests about the room, %d members kept of %d", len(count.about(room)), len(kept), silent+6)
 	})
 }
 
