@@ -187,6 +187,28 @@ func TestCrowdCostsAPersonItsSpeakers(t *testing.T) {
 	})
 }
 
+// Nor does it cost more to hear what was missed while thousands came in.
+func TestCrowdThatCameInUnseen(t *testing.T) {
+	f := newFake()
+	page := 0
+	f.on("GET", "/messages", func(*http.Request) (int, string) {
+		page++
+		came := memberEvents(page*gapPage, (page+1)*gapPage-1)
+		return http.StatusOK, fmt.Sprintf(`{"start":"p","end":"p%[1]d","chunk":[%[2]s,%[3]s],"state":[%[2]s,%[4]s]}`,
+			page, came, messageEvent(silentUser(page), "missed"), memberEvent(silentUser(page)))
+	})
+	alice, polls := f.person(t, KindOwn)
+	alice.signIn(bridge.Available)
+	polls.add(crowd+1, inHall("@alice:hs.test"), says(silentUser(7), "seen"))
+	alice.awaitNamed("seen", silentUser(7))
+	polls.bring(fmt.Sprintf(`"join":{%q:{"summary":{"m.joined_member_count":%d},"timeline":{"limited":true,"prev_batch":"p","events":[%s]}}}`,
+		hall, 2*crowd+1, messageEvent(silentUser(1), "last")))
+	alice.awaitNamed("last", silentUser(1))
+	if known, asked := len(alice.members()), len(f.made("GET", "/rooms/")); known != 1+maxGap/gapPage || asked != maxGap/gapPage {
+		t.Errorf("%d members are kept, %d requests", known, asked)
+	}
+}
+
 // The members of an encrypted room get its keys: they are asked for when something is
 // sent, and are known from then on.
 func TestCrowdIsAskedForWhenItGetsKeys(t *testing.T) {
