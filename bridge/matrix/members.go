@@ -230,15 +230,26 @@ func (a *account) keepSpeaker(ctx context.Context, room id.RoomID, user id.UserI
 	return a.state.SetMember(ctx, room, user, member)
 }
 
-// knownMembers returns who is known in a room, which are no more than may be; all is
-// set where everybody has to be known.
+// knownMembers returns who is known in a room, after it was seen to that they are not too
+// many; all is set instead where everybody is known.
 func (a *account) knownMembers(ctx context.Context, room id.RoomID) (known map[id.UserID]*event.MemberEventContent, all bool, err error) {
-	if all, err = a.state.HasFetchedMembers(ctx, room); all || err != nil {
-		return nil, all, err
+	if all, err = a.state.HasFetchedMembers(ctx, room); err != nil {
+		return nil, false, fmt.Errorf("read the members of %s: %w", room, err)
 	}
-	known, err = a.state.GetRoomMembers(ctx, room)
-	if err != nil || len(known) < maxSpeakers {
-		return known, false, err
+	if all {
+		return nil, true, nil
+	}
+	if known, err = a.state.GetRoomMembers(ctx, room); err != nil {
+		return nil, false, fmt.Errorf("read the members of %s: %w", room, err)
+	}
+	others := 0
+	for user := range known {
+		if !a.network.hosts(user) {
+			others++
+		}
+	}
+	if others < maxSpeakers {
+		return known, false, nil
 	}
 	return nil, false, a.network.forgetMembers(ctx, a.state, room)
 }
