@@ -7,9 +7,11 @@ import (
 	"strings"
 	"testing"
 
+	"maunium.net/go/mautrix"
 	"maunium.net/go/mautrix/id"
 
 	"papillon/bridge"
+	"papillon/bridge/matrix/matrixtest"
 )
 
 const eve = "@eve:hs.test"
@@ -143,4 +145,31 @@ func (b *book) directWith(user id.UserID) map[id.RoomID]bool {
 		all[room] = true
 	}
 	return all
+}
+
+// The same with a homeserver.
+func TestManyInvitesOfOnePerson(t *testing.T) {
+	g := shared.gateway(t)
+	bob, carol := shared.person(t, "bob"), shared.person(t, "carol")
+	person := g.link(KindOwn, "alice")
+	person.signIn(bridge.Available)
+	for _, alice := range []*user{person.user, g.user("alice")} {
+		invites := func(from *matrixtest.Person, name string) bridge.RemoteID {
+			t.Helper()
+			made, err := from.CreateRoom(patient(t), &mautrix.ReqCreateRoom{Preset: "private_chat", Name: name, Invite: []id.UserID{alice.account.user}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return bridge.RemoteID(made.RoomID)
+		}
+		for range maxInvites + 2 {
+			invites(bob, "Spam")
+		}
+		await(alice, "a word about it", func(s bridge.NetworkSays) bool { return strings.Contains(s.Text, "sends many invites") })
+		club := invites(carol, "Book club")
+		await(alice, "carol's request", func(r bridge.ContactRequested) bool { return r.From.ID == club })
+		if about, told := alice.askedAbout(); len(about) != maxInvites+1 || len(told) != 1 {
+			t.Errorf("asked about %q, told %q", about, told)
+		}
+	}
 }
