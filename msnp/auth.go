@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -43,8 +44,14 @@ func (c *conn) handleVER(req *request) error {
 		return errEnd
 	}
 	c.dialect = chosen
+	if slices.Equal(req.args, offerOfXMSNC) {
+		c.out.readBy(readsOne)
+	}
 	return nil
 }
+
+// offerOfXMSNC is what XMSNC says in VER. No other client begins with the worst.
+var offerOfXMSNC = []string{"MSNP4", "MSNP5", "MSNP6", "MSNP7"}
 
 // secondVER refuses VER on a connection that has signed in.
 func secondVER(*notification, *request) error {
@@ -222,8 +229,8 @@ func (c *conn) handleANS(req *request) error {
 // is then known for what it is.
 func (c *conn) redeem(handle, cookie string, ring bool) *ticket {
 	tk := c.server.tickets.redeem(cookie, wire.DecodeName(handle), ring)
-	if tk != nil && tk.session.out.keepsPauses() {
-		c.out.readsByLine()
+	if tk != nil {
+		c.out.readBy(tk.session.out.reading())
 	}
 	return tk
 }

@@ -98,6 +98,6 @@
 // Each connection has a reader goroutine, which runs the handlers one after the
 // other, so answers keep the order of the commands. Sending only ever enqueues;
 // a writer goroutine exists while there is something to write. A client that
-// does not read fills its queue and is dropped, and nobody else notices. For
-// MSN.pm, which would not look at it otherwise, the end of a burst waits a moment; see pause.go.
+// does not read fills its queue and is dropped, and nobody else notices. Two
+// clients do not read all there is, and get what they need apart; see pause.go.
 package msnp

@@ -70,23 +70,34 @@ func (d *dialect) profileMessage(who Member, now time.Time) []byte {
 	return body.NewProfile(fields).Append(nil)
 }
 
-// appendProperties appends what follows SYN, all but RL, which is last; draft-movva-00
-// §7.5. The order is the draft's; gaim and aMSN depend on it, and on empty lists being
-// marked.
-func (d *dialect) appendProperties(dst []byte, trID string, p Properties) []byte {
+// properties returns what follows SYN, in parts; draft-movva-00 §7.5. The order is the
+// draft's; gaim and aMSN depend on it, and on empty lists being marked.
+func (d *dialect) properties(trID string, p Properties) []func([]byte) []byte {
 	serial := number(p.Serial)
-	dst = appendReply(dst, "GTC", trID, serial, string(p.Prompt))
-	dst = appendReply(dst, "BLP", trID, serial, string(p.Privacy))
+	return []func([]byte) []byte{
+		func(b []byte) []byte { return appendReply(b, "GTC", trID, serial, string(p.Prompt)) },
+		func(b []byte) []byte { return appendReply(b, "BLP", trID, serial, string(p.Privacy)) },
+		func(b []byte) []byte { return d.appendSettings(b, trID, p) },
+		func(b []byte) []byte {
+			for list := range Reverse {
+				b = d.appendList(b, trID, list, p, d.phones && list == Forward)
+			}
+			return b
+		},
+		func(b []byte) []byte { return d.appendList(b, trID, Reverse, p, false) },
+	}
+}
+
+// appendSettings appends what later dialects have between BLP and the lists: telephone
+// numbers and groups.
+func (d *dialect) appendSettings(dst []byte, trID string, p Properties) []byte {
 	if d.phones {
 		for _, key := range ownPhones {
-			dst = wire.AppendLine(dst, phoneWords(p.Phones, key, "PRP", trID, serial)...)
+			dst = wire.AppendLine(dst, phoneWords(p.Phones, key, "PRP", trID, number(p.Serial))...)
 		}
 	}
 	if d.groups {
 		dst = d.appendGroups(dst, trID, p)
-	}
-	for list := range Reverse {
-		dst = d.appendList(dst, trID, list, p, d.phones && list == Forward)
 	}
 	return dst
 }

@@ -93,23 +93,24 @@ func (n *notification) handleSYN(req *request) error {
 		return Errorf(CodeInvalidParameter, "SYN serial %q", req.args[0])
 	}
 	if !n.synced && n.status != Offline {
-		n.out.readsByLine()
+		n.out.readBy(readsByLine)
 	}
 	n.synced = true
 	return n.session.Properties(n.context(), func(p Properties) {
 		p = n.withOwn(p)
-		n.out.send(func(b []byte) []byte {
-			b = appendReply(b, "SYN", req.trID, number(p.Serial))
-			if uint32(have) == p.Serial {
-				return b
-			}
-			return n.dialect.appendProperties(b, req.trID, p)
-		}, nil)
+		syn := func(b []byte) []byte { return appendReply(b, "SYN", req.trID, number(p.Serial)) }
 		if uint32(have) == p.Serial {
+			n.out.send(syn, nil)
 			return
 		}
-		n.out.pause()
-		n.out.send(func(b []byte) []byte { return n.dialect.appendList(b, req.trID, Reverse, p, false) }, nil)
+		parts := append([]func([]byte) []byte{syn}, n.dialect.properties(req.trID, p)...)
+		if n.out.reading() == readsByLine {
+			last := len(parts) - 1
+			n.out.sendParts(parts[:last]...)
+			n.out.pause()
+			parts = parts[last:]
+		}
+		n.out.sendParts(parts...)
 	})
 }
 

@@ -40,7 +40,7 @@ type outgoing struct {
 	watching bool          // a goroutine waits for receipts
 	drained  chan struct{} // made by finish, closed when nothing is left to write
 
-	pauses *pauses // nil for clients that read all there is; see readsByLine
+	pauses *pauses // nil for clients that read all there is; see readBy
 
 	held bool // between hold and release; belongs to the reader
 }
@@ -66,6 +66,7 @@ func (o *outgoing) send(build func([]byte) []byte, done func(bool)) (queued bool
 		}
 		return false
 	}
+	o.apart(o.queued)
 	before := len(o.queue)
 	o.queue = build(o.queue)
 	o.queued += int64(len(o.queue) - before)

@@ -15,13 +15,13 @@ func (n *notification) handleCHG(req *request) error {
 		if status != Offline {
 			n.expectInitial(req.trID)
 		}
-		n.out.send(func(b []byte) []byte {
-			b = appendReply(b, "CHG", req.trID, status.String())
+		chg := func(b []byte) []byte { return appendReply(b, "CHG", req.trID, status.String()) }
+		n.out.sendParts(chg, func(b []byte) []byte {
 			for _, cs := range initial {
 				b = appendReply(b, "ILN", req.trID, string(cs.Status), string(cs.Contact.Handle), n.dialect.encode(cs.Contact.Name))
 			}
 			return b
-		}, nil)
+		})
 	})
 }
 

@@ -50,7 +50,8 @@ func (c chunks) want(pattern string) string {
 // TestWrites: what belongs together goes out in one write, and what must stand
 // alone does. gaim of 2000 reads the header of MSG and its body at once; Kopete loses
 // what comes in one read with USR OK; MSN.pm, which asks for its lists when it has set its
-// status, sees them only when something further comes.
+// status, sees them only when something further comes; XMSNC takes the first line of each
+// write.
 func TestWrites(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newService(t, testLimits, bridge.Limits{}, nil)
@@ -91,6 +92,27 @@ func TestWrites(t *testing.T) {
 		carol.say("SYN 4 0")
 		carol.want("SYN 4 *\r\nLST 4 BL 1 0 0\r\n")
 		carol.want("LST 4 RL 1 0 0\r\n")
+		// XMSNC, which takes one line of what it reads, but for lists and ILN.
+		s.addAccount(t, "dave", "Dave")
+		dave := dial()
+		dave.say("VER 1 MSNP4 MSNP5 MSNP6 MSNP7")
+		dave.want("VER 1 MSNP7 MSNP4 MSNP5 MSNP6\r\n")
+		dave.say("USR 1 MD5 I dave@example.org")
+		dave.say("USR 2 MD5 S %s", msnptest.Digest(dave.want("USR 1 MD5 S *\r\n"), password))
+		dave.want("USR 2 OK dave@example.org Dave 1\r\n")
+		dave.want("MSG Hotmail Hotmail *\r\n\r\n\r\n")
+		dave.say("SYN 3 0")
+		for _, line := range []string{"SYN 3 *\r\n", "GTC 3 *\r\n", "BLP 3 *\r\n"} {
+			if got := dave.want(line); strings.Contains(got, "\n") {
+				t.Errorf("%q comes with %q", line, got)
+			}
+		}
+		dave.want("PRP 3 *Other%20Contacts 0\r\n")
+		dave.want("LST 3 FL *LST 3 BL 1 0 0\r\n")
+		dave.want("LST 3 RL 1 0 0\r\n")
+		dave.say("CHG 4 NLN")
+		dave.want("CHG 4 NLN\r\n")
+		dave.want("ILN 4 NLN papillon@example.org Papillon\r\n")
 		alice.say("XFR 5 SB")
 		cookie := alice.want("XFR 5 SB pipe CKI *\r\n")
 		caller := dial()
