@@ -189,8 +189,18 @@ func (s *Store) Close() error {
 	if err := s.db.Close(); err != nil {
 		return fmt.Errorf("close database: %w", err)
 	}
+	// A connection whose query was given up a moment ago is closed by its own goroutine,
+	// and the last one puts everything into the file proper.
+	for until := time.Now().Add(closeTimeout); s.db.RawDB.Stats().OpenConnections > 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(until) {
+			return fmt.Errorf("close database: a query still runs after %s", closeTimeout)
+		}
+	}
 	return nil
 }
+
+// closeTimeout bounds the wait for queries at the end.
+const closeTimeout = 5 * time.Second
 
 // DB is the database itself, for mautrix's state store, which keeps tables and
 // a version of its own in it. The gateway's tables are for this package alone.
