@@ -55,6 +55,7 @@ type account struct {
 	typing   map[id.RoomID]map[id.UserID]bool
 	invites  map[id.RoomID]invite // seen and neither joined nor left yet
 	prompts  map[id.RoomID]invite // to rooms that a ghost is in, and its user has not said a word about
+	caughtUp map[id.RoomID]bool   // accepted invites, of which what was said since has been heard
 	overrun  map[id.UserID]bool   // who has sent too many invites, as the user was told
 	listed   bool                 // joined rooms were read into the room state
 	titles   map[id.RoomID]titled // of groups
@@ -140,6 +141,7 @@ func (n *Network) newAccount(login bridge.Login, user id.UserID, client *mautrix
 		typing:   make(map[id.RoomID]map[id.UserID]bool),
 		invites:  make(map[id.RoomID]invite),
 		prompts:  make(map[id.RoomID]invite),
+		caughtUp: make(map[id.RoomID]bool),
 		overrun:  make(map[id.UserID]bool),
 		titles:   make(map[id.RoomID]titled),
 	}

@@ -170,7 +170,14 @@ func (b *bot) member(ctx context.Context, evt *event.Event) error {
 		return err
 	}
 	return b.network.joinSoon(ctx, joinKey{b.user, evt.RoomID}, func(ctx context.Context) error {
-		return b.answerInvite(ctx, evt.RoomID, content.IsDirect)
+		if err := b.answerInvite(ctx, evt.RoomID, content.IsDirect); err != nil || !content.IsDirect {
+			return err
+		}
+		g, err := b.network.afterInvite(ctx, b.client, evt)
+		if err != nil {
+			return err
+		}
+		return b.hearAll(ctx, g)
 	}, func(f func(context.Context)) bool {
 		go f(b.network.life)
 		return true
@@ -183,8 +190,14 @@ func (b *bot) cameIn(ctx context.Context, join *event.Event) error {
 	if err != nil {
 		return err
 	}
+	return b.hearAll(ctx, g)
+}
+
+// hearAll takes what was written while the bot came in. What it has answered it does not
+// answer again.
+func (b *bot) hearAll(ctx context.Context, g *gap) error {
 	for _, evt := range g.events {
-		if err := b.overhear(ctx, evt); err != nil {
+		if err := b.hear(ctx, evt); err != nil {
 			return err
 		}
 	}

@@ -49,10 +49,10 @@ func byEntry(user id.UserID) func(events []*event.Event) (int, bool) {
 			}
 			switch content.Membership {
 			case event.MembershipInvite:
-				return i + 1, true
+				return saidSince(events, i)
 			case event.MembershipJoin:
-				was := before(evt)
-				begin, certain = i+1, was != event.MembershipInvite && was != event.MembershipJoin
+				was, told := before(evt)
+				begin, certain = i+1, told && was != event.MembershipInvite && was != event.MembershipJoin
 			default: // an earlier stay
 				return max(begin, i+1), true
 			}
@@ -61,14 +61,28 @@ func byEntry(user id.UserID) func(events []*event.Event) (int, bool) {
 	}
 }
 
-// before is what somebody's membership was before the event that changed it; empty if
-// the homeserver does not say so.
-func before(evt *event.Event) event.Membership {
-	if evt.Unsigned.PrevContent == nil {
-		return ""
+// saidSince returns where what was said since an invite begins, as far as is certain: right
+// behind it as a rule. Dendrite v0.15.2 may put what was written in the next moment before it.
+func saidSince(events []*event.Event, invite int) (begin int, certain bool) {
+	sent, at := events[invite].Timestamp, invite
+	for sent > 0 && at > 0 && events[at-1].Timestamp >= sent {
+		at--
 	}
-	was, _ := evt.Unsigned.PrevContent.Raw["membership"].(string)
-	return event.Membership(was)
+	if at == invite {
+		return invite + 1, true
+	}
+	return at, at > 0
+}
+
+// before is what somebody's membership was before the event that changed it, empty if
+// there was none; told is false where the homeserver only says that there was one. So does
+// Synapse with what it offers again after the application service was away.
+func before(evt *event.Event) (was event.Membership, told bool) {
+	if evt.Unsigned.PrevContent == nil {
+		return "", evt.Unsigned.ReplacesState == ""
+	}
+	membership, _ := evt.Unsigned.PrevContent.Raw["membership"].(string)
+	return event.Membership(membership), true
 }
 
 // fill asks for the events before those that came, page by page, until the piece is
@@ -116,35 +130,83 @@ func (g *gap) prepend(room id.RoomID, page *mautrix.RespMessages) {
 	g.events = append(events, g.events...)
 }
 
+// byInvite finds the invite with that id.
+func byInvite(invite id.EventID) func(events []*event.Event) (int, bool) {
+	return func(events []*event.Event) (begin int, certain bool) {
+		if i := slices.IndexFunc(events, func(evt *event.Event) bool { return evt.ID == invite }); i >= 0 {
+			return saidSince(events, i)
+		}
+		return len(events), false
+	}
+}
+
 // sinceInvite returns what was said in a room between somebody's invite and his join,
 // which is given. A homeserver tells an application service only of rooms that one of
 // its own is in, so that this has to be asked for.
 func (n *Network) sinceInvite(ctx context.Context, client *mautrix.Client, join *event.Event) (*gap, error) {
 	g := &gap{begin: byEntry(id.UserID(join.GetStateKey()))}
-	if before(join) != event.MembershipInvite {
+	if was, told := before(join); told && was != event.MembershipInvite {
 		return g, nil
 	}
-	if err := n.fill(ctx, client, join.RoomID, g); err != nil {
-		return nil, err
-	}
-	g.events = g.news()
-	for i, evt := range g.events {
-		if evt.ID == join.ID {
-			g.events = g.events[:i] // what follows comes by itself
-			break
-		}
-	}
-	g.events = slices.DeleteFunc(g.events, func(evt *event.Event) bool { return evt.StateKey != nil || n.ghosts.owns(evt.Sender) })
-	return g, nil
+	return g, n.said(ctx, client, join.RoomID, join.ID, g)
 }
 
-// cameIn takes in what was said to the account in a room before it was there.
+// afterInvite returns what was said in a room since an invite of somebody who has just
+// come in. Dendrite v0.15.2 tells of a room some moments after the invite, and does not
+// say of a join that it follows one.
+func (n *Network) afterInvite(ctx context.Context, client *mautrix.Client, invite *event.Event) (*gap, error) {
+	g := &gap{begin: byInvite(invite.ID)}
+	return g, n.said(ctx, client, invite.RoomID, "", g)
+}
+
+// said fills a gap with what others said in it; what follows the event that ends it, if
+// one does, comes by itself.
+func (n *Network) said(ctx context.Context, client *mautrix.Client, room id.RoomID, end id.EventID, g *gap) error {
+	if err := n.fill(ctx, client, room, g); err != nil {
+		return err
+	}
+	if i := slices.IndexFunc(g.events, func(evt *event.Event) bool { return evt.ID == end }); i >= 0 {
+		g.events = g.events[:i+1]
+	}
+	g.events = slices.DeleteFunc(g.news(), func(evt *event.Event) bool { return evt.StateKey != nil || n.ghosts.owns(evt.Sender) })
+	return nil
+}
+
+// cameIn takes in what was said to the account in a room before it was there, unless it
+// was when the invite was accepted.
 func (a *account) cameIn(ctx context.Context, join *event.Event) error {
+	a.mu.Lock()
+	heard := a.caughtUp[join.RoomID]
+	delete(a.caughtUp, join.RoomID)
+	a.mu.Unlock()
+	if heard {
+		return nil
+	}
 	g, err := a.network.sinceInvite(ctx, a.client, join)
 	if err != nil {
 		return err
 	}
-	a.meet(ctx, join.RoomID, g.members, speakers(g.events))
+	return a.hearGap(ctx, join.RoomID, g)
+}
+
+// catchUp takes in what was said to the account in a room since the invite that it has
+// just accepted.
+func (a *account) catchUp(ctx context.Context, invite *event.Event) error {
+	g, err := a.network.afterInvite(ctx, a.client, invite)
+	if err != nil {
+		return err
+	}
+	if err := a.hearGap(ctx, invite.RoomID, g); err != nil {
+		return err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.caughtUp[invite.RoomID] = true
+	return nil
+}
+
+func (a *account) hearGap(ctx context.Context, room id.RoomID, g *gap) (err error) {
+	a.meet(ctx, room, g.members, speakers(g.events))
 	for _, evt := range g.events {
 		plain := evt
 		if evt.Type == event.EventEncrypted {

@@ -101,7 +101,10 @@ func (a *account) invited(ctx context.Context, evt *event.Event) error {
 		if !holds {
 			return nil // it was answered meanwhile
 		}
-		return a.accept(ctx, evt.RoomID, pending)
+		if err := a.accept(ctx, evt.RoomID, pending); err != nil {
+			return err
+		}
+		return a.catchUp(ctx, evt)
 	}, a.spawn)
 }
 
