@@ -53,12 +53,13 @@ type account struct {
 	watched  map[id.UserID]*watch
 	names    map[id.UserID]string // last reported
 	typing   map[id.RoomID]map[id.UserID]bool
-	invites  map[id.RoomID]invite // seen and neither joined nor left yet
-	prompts  map[id.RoomID]invite // to rooms that a ghost is in, and its user has not said a word about
-	caughtUp map[id.RoomID]bool   // accepted invites, of which what was said since has been heard
-	overrun  map[id.UserID]bool   // who has sent too many invites, as the user was told
-	listed   bool                 // joined rooms were read into the room state
-	titles   map[id.RoomID]titled // of groups
+	invites  map[id.RoomID]invite          // seen and neither joined nor left yet
+	prompts  map[id.RoomID]invite          // to rooms that a ghost is in, and its user has not said a word about
+	early    *recent[id.EventID, struct{}] // messages heard when an invite was accepted; nil for none
+	caughtUp map[id.RoomID]bool            // accepted invites, of which what was said since has been heard
+	overrun  map[id.UserID]bool            // who has sent too many invites, as the user was told
+	listed   bool                          // joined rooms were read into the room state
+	titles   map[id.RoomID]titled          // of groups
 }
 
 var (

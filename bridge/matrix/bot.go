@@ -30,10 +30,15 @@ type bot struct {
 	listed   bool
 	stuck    bool // every room that the bot makes is encrypted
 	answered *recent[id.RoomID, []id.EventID]
+	invited  *recent[id.RoomID, *event.Event]
 }
 
+// invitedRooms is how many of the last invites the bot knows.
+const invitedRooms = 64
+
 func newBot(n *Network) *bot {
-	return &bot{network: n, user: n.ghosts.bot, client: n.client(n.ghosts.bot), answered: newRecent[id.RoomID, []id.EventID](answeredRooms)}
+	return &bot{network: n, user: n.ghosts.bot, client: n.client(n.ghosts.bot),
+		answered: newRecent[id.RoomID, []id.EventID](answeredRooms), invited: newRecent[id.RoomID, *event.Event](invitedRooms)}
 }
 
 var (
@@ -169,33 +174,27 @@ func (b *bot) member(ctx context.Context, evt *event.Event) error {
 	if err := b.ensureReady(ctx); err != nil {
 		return err
 	}
+	b.invited.put(evt.RoomID, evt)
 	return b.network.joinSoon(ctx, joinKey{b.user, evt.RoomID}, func(ctx context.Context) error {
-		if err := b.answerInvite(ctx, evt.RoomID, content.IsDirect); err != nil || !content.IsDirect {
-			return err
-		}
-		g, err := b.network.afterInvite(ctx, b.client, evt)
-		if err != nil {
-			return err
-		}
-		return b.hearAll(ctx, g)
+		return b.answerInvite(ctx, evt.RoomID, content.IsDirect)
 	}, func(f func(context.Context)) bool {
 		go f(b.network.life)
 		return true
 	})
 }
 
-// cameIn takes what was written in a room before the bot was there.
-func (b *bot) cameIn(ctx context.Context, join *event.Event) error {
-	g, err := b.network.sinceInvite(ctx, b.client, join)
+// cameIn takes what was written in a room before the bot was there. Only now is it sure
+// that the homeserver counts the bot among those who are.
+func (b *bot) cameIn(ctx context.Context, join *event.Event) (err error) {
+	var g *gap
+	if invite, known := b.invited.get(join.RoomID); known {
+		g, err = b.network.afterInvite(ctx, b.client, invite)
+	} else {
+		g, err = b.network.sinceInvite(ctx, b.client, join)
+	}
 	if err != nil {
 		return err
 	}
-	return b.hearAll(ctx, g)
-}
-
-// hearAll takes what was written while the bot came in. What it has answered it does not
-// answer again.
-func (b *bot) hearAll(ctx context.Context, g *gap) error {
 	for _, evt := range g.events {
 		if err := b.hear(ctx, evt); err != nil {
 			return err

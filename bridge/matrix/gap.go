@@ -196,6 +196,11 @@ func (a *account) catchUp(ctx context.Context, invite *event.Event) error {
 	if err != nil {
 		return err
 	}
+	a.mu.Lock()
+	if a.early == nil && len(g.events) > 0 {
+		a.early = newRecent[id.EventID, struct{}](earlyKept)
+	}
+	a.mu.Unlock()
 	if err := a.hearGap(ctx, invite.RoomID, g); err != nil {
 		return err
 	}
@@ -203,6 +208,17 @@ func (a *account) catchUp(ctx context.Context, invite *event.Event) error {
 	defer a.mu.Unlock()
 	a.caughtUp[invite.RoomID] = true
 	return nil
+}
+
+// earlyKept is how many of the messages that were heard so are known again: homeservers
+// may tell of them as well, right afterwards.
+const earlyKept = 128
+
+// heardEarly returns the messages that were; nil for none.
+func (a *account) heardEarly() *recent[id.EventID, struct{}] {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.early
 }
 
 func (a *account) hearGap(ctx context.Context, room id.RoomID, g *gap) (err error) {
@@ -217,6 +233,9 @@ func (a *account) hearGap(ctx context.Context, room id.RoomID, g *gap) (err erro
 		}
 		if err != nil {
 			return err
+		}
+		if early := a.heardEarly(); early != nil && plain != nil {
+			early.put(evt.ID, struct{}{})
 		}
 	}
 	return nil

@@ -75,6 +75,11 @@ func (n *Network) dispatch(ctx context.Context, evt *event.Event) error {
 // message hands what somebody said to the account's receiver, or what the account's
 // user did with another client.
 func (a *account) message(ctx context.Context, evt *event.Event) error {
+	if early := a.heardEarly(); early != nil {
+		if _, again := early.get(evt.ID); again {
+			return nil
+		}
+	}
 	m, ok := a.said(ctx, evt, evt.Sender == a.user)
 	if !ok {
 		return nil
