@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"os"
 	"runtime/debug"
 	"runtime/metrics"
 	"time"
@@ -14,6 +15,12 @@ const (
 	quietShare = 16
 	// quietLeast is what may be allocated in any case, in bytes.
 	quietLeast = 1 << 20
+	// largeHeap is from what size on, in bytes, the heap is collected more often than
+	// the runtime does by itself: when it has grown by largePercent of what is in use. That
+	// of thousands of idle clients is large and hardly ever has to be looked through;
+	// a small one grows by as much with every few sign-ins.
+	largeHeap    = 16 << 20
+	largePercent = 60
 )
 
 // returnMemory gives memory back to the system whenever a busy time has ended. The
@@ -24,6 +31,7 @@ func returnMemory(ctx context.Context) error {
 	ticker := time.NewTicker(memoryPoll)
 	defer ticker.Stop()
 	before, busy := allocated(), false
+	defer collectOften(false)
 	for {
 		select {
 		case <-ctx.Done():
@@ -36,7 +44,22 @@ func returnMemory(ctx context.Context) error {
 			debug.FreeOSMemory()
 			now = allocated()
 		}
+		if large := now.live >= largeHeap; large != (before.live >= largeHeap) {
+			collectOften(large)
+		}
 		before, busy = now, !quiet
+	}
+}
+
+// collectOften sets how often a large heap is collected, and takes that back; what whoever
+// runs the program has set in the environment stands.
+func collectOften(often bool) {
+	switch {
+	case os.Getenv("GOGC") != "":
+	case often:
+		debug.SetGCPercent(largePercent)
+	default:
+		debug.SetGCPercent(100) // the runtime's own
 	}
 }
 
