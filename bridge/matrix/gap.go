@@ -210,11 +210,11 @@ func (a *account) catchUp(ctx context.Context, invite *event.Event) error {
 	return nil
 }
 
-// earlyKept is how many of the messages that were heard so are known again: homeservers
-// may tell of them as well, right afterwards.
+// earlyKept is how many of the messages that were heard so, or since, are known again:
+// homeservers may tell of them as well, right afterwards.
 const earlyKept = 128
 
-// heardEarly returns the messages that were; nil for none.
+// heardEarly returns them; nil if nothing was heard so.
 func (a *account) heardEarly() *recent[id.EventID, struct{}] {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -233,9 +233,6 @@ func (a *account) hearGap(ctx context.Context, room id.RoomID, g *gap) (err erro
 		}
 		if err != nil {
 			return err
-		}
-		if early := a.heardEarly(); early != nil && plain != nil {
-			early.put(evt.ID, struct{}{})
 		}
 	}
 	return nil

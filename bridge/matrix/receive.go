@@ -75,7 +75,8 @@ func (n *Network) dispatch(ctx context.Context, evt *event.Event) error {
 // message hands what somebody said to the account's receiver, or what the account's
 // user did with another client.
 func (a *account) message(ctx context.Context, evt *event.Event) error {
-	if early := a.heardEarly(); early != nil {
+	early := a.heardEarly()
+	if early != nil {
 		if _, again := early.get(evt.ID); again {
 			return nil
 		}
@@ -88,7 +89,13 @@ func (a *account) message(ctx context.Context, evt *event.Event) error {
 	if m.Chat, err = a.nature.chatOf(ctx, evt.RoomID, evt.Sender); err != nil {
 		return err
 	}
-	return a.receive(ctx, m)
+	if err := a.receive(ctx, m); err != nil {
+		return err
+	}
+	if early != nil {
+		early.put(evt.ID, struct{}{})
+	}
+	return nil
 }
 
 // receive hands an event over. One that the user does not let through is dealt
