@@ -101,6 +101,34 @@ func TestSaidBeforeTheGhostIsOfferedAgain(t *testing.T) {
 	}
 }
 
+// TestInviteThatDidNotHold: what was said since is read when a later one is accepted,
+// though the account came in by other ways.
+func TestInviteThatDidNotHold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		f.on("POST", "/join", fixed(http.StatusForbidden, `{"errcode":"M_FORBIDDEN","error":"not invited"}`))
+		alice := f.open(t)
+		member := func(id, sender, membership string) json.RawMessage {
+			return json.RawMessage(`{"type":"m.room.member","room_id":"!r:hs.test","event_id":"` + id + `","state_key":"@msn_alice:hs.test","sender":"` + sender + `",
+				"content":{"membership":"` + membership + `","is_direct":true},"unsigned":{"replaces_state":"$before"}}`)
+		}
+		invited, came := member("$i", "@bob:hs.test", "invite"), member("$j", "@msn_alice:hs.test", "join")
+		page := `{"type":"m.room.message","room_id":"!r:hs.test","event_id":"$a","sender":"@bob:hs.test","content":{"msgtype":"m.text","body":"a"}}`
+		for _, step := range []struct {
+			evt    json.RawMessage
+			status int
+		}{{invited, http.StatusForbidden}, {came, http.StatusOK}} {
+			f.on("GET", "/messages", fixed(step.status, `{"start":"t1","chunk":[`+string(came)+`,`+page+`,`+string(invited)+`]}`))
+			if err := alice.network.take(t.Context(), &transaction{Events: []json.RawMessage{step.evt}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := alice.messages(); !slices.Equal(got, []string{"$a"}) {
+			t.Errorf("got %v", got)
+		}
+	})
+}
+
 func TestAskedBeforeTheBotWasThere(t *testing.T) {
 	g, desk := attended(t)
 	bob := shared.person(t, "bob")

@@ -22,7 +22,7 @@ func (a *account) Allow(ctx context.Context, contact bridge.RemoteID) error {
 		return fmt.Errorf("allow %s: %w", contact, err)
 	}
 	for room, pending := range a.invitesOf(user) {
-		if err := a.accept(ctx, room, pending); err != nil {
+		if _, err := a.accept(ctx, room, pending); err != nil {
 			return fmt.Errorf("allow %s: %w", contact, err)
 		}
 	}

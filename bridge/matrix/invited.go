@@ -75,6 +75,7 @@ func (a *account) invited(ctx context.Context, evt *event.Event) error {
 	}
 	a.mu.Lock()
 	a.invites[evt.RoomID] = pending
+	delete(a.caughtUp, evt.RoomID) // what an earlier invite left
 	a.mu.Unlock()
 	err := a.mayInvite(ctx, pending)
 	if err == nil && pending.group {
@@ -101,7 +102,7 @@ func (a *account) invited(ctx context.Context, evt *event.Event) error {
 		if !holds {
 			return nil // it was answered meanwhile
 		}
-		if err := a.accept(ctx, evt.RoomID, pending); err != nil {
+		if in, err := a.accept(ctx, evt.RoomID, pending); err != nil || !in {
 			return err
 		}
 		return a.catchUp(ctx, evt)
@@ -177,29 +178,29 @@ func inviterName(evt *event.Event) string {
 // accept joins a room the account was invited to. A direct room becomes the
 // inviter's; one that nobody called anything shows what it is with the first message,
 // when everybody has been invited. An invite that does not hold any more is
-// forgotten.
-func (a *account) accept(ctx context.Context, room id.RoomID, pending invite) error {
+// forgotten; in is false then.
+func (a *account) accept(ctx context.Context, room id.RoomID, pending invite) (in bool, err error) {
 	// Not every invite shows that its room is encrypted, and the first message comes as
 	// soon as the account is there: by then it must have a device to send the key to.
 	if err := a.readyForKeys(ctx); err != nil {
-		return err
+		return false, err
 	}
 	if err := a.join(ctx, room); err != nil && !final(err) {
-		return fmt.Errorf("join %s: %w", room, err)
+		return false, fmt.Errorf("join %s: %w", room, err)
 	} else if err != nil {
 		a.log.Debug().Err(err).Str("room", string(room)).Msg("Invite does not hold any more")
-		return a.leave(ctx, room)
+		return false, a.leave(ctx, room)
 	}
 	a.mu.Lock()
 	delete(a.invites, room)
 	a.mu.Unlock()
 	switch {
 	case pending.direct:
-		return a.setDirectRoom(ctx, pending.from, room)
+		return true, a.setDirectRoom(ctx, pending.from, room)
 	case pending.group:
-		return a.setDirectRoom(ctx, id.UserID(room), room)
+		return true, a.setDirectRoom(ctx, id.UserID(room), room)
 	}
-	return nil
+	return true, nil
 }
 
 // allowRoom accepts a pending invite to a room.
@@ -211,7 +212,7 @@ func (a *account) allowRoom(ctx context.Context, room id.RoomID) error {
 	if !ok {
 		return nil
 	}
-	if err := a.accept(ctx, room, pending); err != nil {
+	if _, err := a.accept(ctx, room, pending); err != nil {
 		return fmt.Errorf("allow %s: %w", room, err)
 	}
 	return nil
