@@ -128,16 +128,30 @@ func (t *turn) absorbState(ctx context.Context, evt *event.Event, keeps func(id.
 	t.book.change(evt.RoomID, func(f *facts) { f.state(evt, t.user) })
 	switch content := evt.Content.Parsed.(type) {
 	case *event.MemberEventContent:
-		if !keeps(id.UserID(evt.GetStateKey())) {
-			return nil
-		}
-		if err := t.state.SetMember(ctx, evt.RoomID, id.UserID(evt.GetStateKey()), content); err != nil {
-			return fmt.Errorf("store the membership of %s: %w", evt.GetStateKey(), err)
+		if user := id.UserID(evt.GetStateKey()); keeps(user) {
+			return t.absorbMember(ctx, evt.RoomID, user, content)
 		}
 	case *event.EncryptionEventContent:
 		if evt.GetStateKey() == "" {
 			return t.state.keepEncryption(ctx, evt.RoomID, content)
 		}
+	}
+	return nil
+}
+
+// absorbMember stores somebody's membership.
+func (t *turn) absorbMember(ctx context.Context, room id.RoomID, user id.UserID, content *event.MemberEventContent) error {
+	if t.network.pushes(t.state, user) {
+		known, err := t.state.TryGetMember(ctx, room, user)
+		if err != nil {
+			return fmt.Errorf("read the membership of %s: %w", user, err)
+		}
+		if known != nil {
+			return nil
+		}
+	}
+	if err := t.state.SetMember(ctx, room, user, content); err != nil {
+		return fmt.Errorf("store the membership of %s: %w", user, err)
 	}
 	return nil
 }

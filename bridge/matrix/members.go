@@ -186,16 +186,27 @@ func (n *Network) thinOut(ctx context.Context, room id.RoomID) error {
 // forgetMembers forgets who is in a room, but for our own. Whoever speaks next is asked
 // for, and all of them are when the members have to be known.
 func (n *Network) forgetMembers(ctx context.Context, state roomState, room id.RoomID) error {
-	members, err := state.GetRoomMembers(ctx, room)
+	err := n.butOurs(ctx, state, room, n.hosts, func(ctx context.Context) error {
+		return state.ClearCachedMembers(ctx, room)
+	})
 	if err != nil {
-		return fmt.Errorf("read the members of %s: %w", room, err)
+		return fmt.Errorf("forget the members of %s: %w", room, err)
 	}
-	err = n.options.StateDB.DoTxn(ctx, nil, func(ctx context.Context) error {
-		if err := state.ClearCachedMembers(ctx, room); err != nil {
+	return nil
+}
+
+// butOurs changes what is known of a room's members, but of those who are to be kept.
+func (n *Network) butOurs(ctx context.Context, state roomState, room id.RoomID, ours func(id.UserID) bool, change func(context.Context) error) error {
+	return n.options.StateDB.DoTxn(ctx, nil, func(ctx context.Context) error {
+		members, err := state.GetRoomMembers(ctx, room)
+		if err != nil {
+			return err
+		}
+		if err := change(ctx); err != nil {
 			return err
 		}
 		for user, content := range members {
-			if !n.hosts(user) {
+			if !ours(user) {
 				continue
 			}
 			if err := state.SetMember(ctx, room, user, content); err != nil {
@@ -204,10 +215,13 @@ func (n *Network) forgetMembers(ctx context.Context, state roomState, room id.Ro
 		}
 		return nil
 	})
-	if err != nil {
-		return fmt.Errorf("forget the members of %s: %w", room, err)
-	}
-	return nil
+}
+
+// pushes says whether the homeserver pushes what becomes of a user. What was asked for may be
+// older then than what is known, and must not take its place: a ghost that is not known
+// to be in a room hears nothing of it.
+func (n *Network) pushes(state roomState, user id.UserID) bool {
+	return state.realm == "" && n.ghosts.owns(user)
 }
 
 // hosts says whether a user is one of the gateway's: a ghost, the bot, or somebody whose
@@ -290,7 +304,7 @@ func (t *turn) keeps(ctx context.Context, room id.RoomID, joined *mautrix.SyncJo
 	}
 	spoke := speakers(joined.Timeline.Events)
 	return func(user id.UserID) bool {
-		return user == t.user || spoke[user] || known[user] != nil || t.state.realm == "" && t.network.ghosts.owns(user)
+		return user == t.user || spoke[user] || known[user] != nil || t.network.pushes(t.state, user)
 	}, nil
 }
 

@@ -164,7 +164,11 @@ func (a *account) ensureMembers(ctx context.Context, room id.RoomID) error {
 	case err == nil && len(members) == 0: // the account itself would be among them
 		return nil
 	case err == nil:
-		if err := a.state.ReplaceCachedMembers(ctx, room, members); err != nil {
+		others := func(user id.UserID) bool { return user != a.user && a.network.pushes(a.state, user) }
+		err := a.network.butOurs(ctx, a.state, room, others, func(ctx context.Context) error {
+			return a.state.ReplaceCachedMembers(ctx, room, members)
+		})
+		if err != nil {
 			return fmt.Errorf("store the members of %s: %w", room, err)
 		}
 		return nil

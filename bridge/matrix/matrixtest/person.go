@@ -25,11 +25,12 @@ type Person struct {
 	done chan struct{}
 
 	mu       sync.Mutex
-	presence event.Presence     // what the polls say
-	poll     context.CancelFunc // ends the running poll
-	resume   chan struct{}      // closed when a halted sync shall go on
-	events   []*event.Event     // seen and not yet taken by Wait
-	news     chan struct{}      // closed and replaced when events grows
+	presence event.Presence      // what the polls say
+	poll     context.CancelFunc  // ends the running poll
+	resume   chan struct{}       // closed when a halted sync shall go on
+	events   []*event.Event      // seen and not yet taken by Wait
+	news     chan struct{}       // closed and replaced when events grows
+	filed    map[id.EventID]bool // of the poll alone: what has come
 }
 
 // pollTimeout is how long one poll of a person waits for something to happen.
@@ -53,7 +54,7 @@ func (s *Server) CreateUser(ctx context.Context, name string) (*Person, error) {
 	life, stop := context.WithCancel(context.Background())
 	p := &Person{
 		Client: client, stop: stop, done: make(chan struct{}),
-		presence: event.PresenceOnline, news: make(chan struct{}),
+		presence: event.PresenceOnline, news: make(chan struct{}), filed: make(map[id.EventID]bool),
 	}
 	since, err := p.syncOnce(ctx, "")
 	if err != nil {
@@ -166,6 +167,10 @@ func (p *Person) file(resp *mautrix.RespSync) {
 			if evt.StateKey != nil {
 				evt.Type.Class = event.StateEventType
 			}
+			if evt.StateKey == nil && evt.ID != "" && p.filed[evt.ID] {
+				continue // Dendrite v0.15.2 may bring what is said in the moment of a join twice
+			}
+			p.filed[evt.ID] = true
 			// Content of an unknown type stays in Raw.
 			_ = evt.Content.ParseRaw(evt.Type)
 			all = append(all, evt)
