@@ -181,7 +181,8 @@ func TestAccountIsRemoved(t *testing.T) {
 	each(t, func(t *testing.T, s *xmpptest.Server) {
 		jid, password := user(t, s, "removed")
 		_, r := startClient(t, options(t, s, jid, password))
-		must(t, s.RemoveUser(t.Context(), "removed"))
+		name, _, _ := strings.Cut(jid, "@")
+		must(t, s.RemoveUser(t.Context(), name))
 		for {
 			err := receive(t, r.down)
 			if !errors.Is(err, stream.ErrFatal) {

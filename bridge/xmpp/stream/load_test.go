@@ -1,7 +1,6 @@
 package stream_test
 
 import (
-	"fmt"
 	"os"
 	"runtime"
 	"strconv"
@@ -46,14 +45,14 @@ func TestManyClients(t *testing.T) {
 	var clients []*stream.Client
 	r := newRecorder()
 	r.up = make(chan bool, many)
-	jids := make([]string, many)
-	for i := range jids {
-		jids[i], _ = user(t, s, fmt.Sprint("many", i))
+	people := make([]stream.ClientOptions, many)
+	for i := range people {
+		jid, password := user(t, s, "many")
+		people[i] = options(t, s, jid, password)
+		people[i].Slots = slots
 	}
 	goroutines, memory := runtime.NumGoroutine(), rss(t)
-	for i, jid := range jids {
-		o := options(t, s, jid, xmpptest.Password(fmt.Sprint("many", i)))
-		o.Slots = slots
+	for _, o := range people {
 		c := stream.NewClient(o, r)
 		c.Start()
 		clients = append(clients, c)
