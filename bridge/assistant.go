@@ -101,11 +101,14 @@ func (p *assistantParticipant) joined(msnp.Member) {}
 // left implements [participant].
 func (p *assistantParticipant) left(Handle) {}
 
-// hear implements [participant]: a text is a command.
+// hear implements [participant]: a text is a command. The helper contact takes no files.
 func (p *assistantParticipant) hear(ctx context.Context, said utterance, done func(error)) {
 	speaker, ok := said.from.(*seat)
 	message, err := body.Parse(said.body)
 	finish(done, err)
+	if err == nil {
+		decline(p, said, message)
+	}
 	if !ok || err != nil || message.MediaType() != "text/plain" {
 		return
 	}

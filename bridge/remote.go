@@ -133,14 +133,14 @@ func hearTyping(a audience, l *link, said utterance) {
 	})
 }
 
-// decline answers an invitation (a file, a voice call) that no network can
-// follow, so that the sender's window does not wait for ever.
-func decline(a audience, said utterance, message body.Message) {
+// decline answers an invitation (a file, a voice call) that nobody but an MSN client
+// can follow, so that the sender's window does not wait for ever.
+func decline(p participant, said utterance, message body.Message) {
 	invitation, ok := body.ParseInvitation(message)
 	sender, local := said.from.(*seat)
 	if !ok || !local || invitation.Command() != "INVITE" {
 		return
 	}
 	refusal := body.NewCancel(invitation.Cookie(), "REJECT").Append(nil)
-	sender.switchboard.Message(a.member(), refusal, nil)
+	sender.switchboard.Message(p.member(), refusal, nil)
 }
