@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"github.com/rs/zerolog"
@@ -62,7 +63,8 @@ func (c *Config) checkMSN(bad complaint) {
 	}
 }
 
-// checkHostPort wants an address that clients are told to dial, or none.
+// checkHostPort wants an address that clients are told to dial, or none. They know no
+// names of ports.
 func checkHostPort(bad complaint, key, addr string) {
 	if addr == "" {
 		return
@@ -70,6 +72,10 @@ func checkHostPort(bad complaint, key, addr string) {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil || host == "" || port == "" || strings.ContainsAny(addr, " \t\r\n") {
 		bad(key, "%q is not of the form host:port", addr)
+		return
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+		bad(key, "%q has no valid port", addr)
 	}
 }
 
