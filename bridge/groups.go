@@ -37,8 +37,14 @@ type keptGroups struct {
 	Networks map[string]uint32 `json:"networks,omitempty"`
 }
 
-// StoreGroups implements [msnp.GroupStore].
+// StoreGroups implements [msnp.GroupStore]. A client of a dialect without groups was not
+// shown those that are stored, see [user.Properties]: they stay, and what it makes lasts as
+// long as its session.
 func (u *user) StoreGroups(ctx context.Context, groups msnp.Groups) (serial uint32, err error) {
+	if u.dialect < groupsDialect {
+		u.owner.do(func() { serial = u.serial })
+		return serial, nil
+	}
 	u.mu.RLock()
 	kept := keptGroups{All: groups.All, Of: make(map[Handle][]uint32, len(groups.Of)), Networks: maps.Clone(u.networkGroups)}
 	u.mu.RUnlock()

@@ -89,6 +89,31 @@ func TestGroupsWithoutTheNetwork(t *testing.T) {
 	}, fake.Social())
 }
 
+// A client of a dialect without groups, which was not shown them, leaves those that are
+// stored alone.
+func TestGroupsOutliveAnEarlierDialect(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		friends := []msnp.Group{{ID: 0, Name: "Other Contacts"}, {ID: 1, Name: "Friends"}}
+		store := func(dialect int, all []msnp.Group) (before, after uint32) {
+			a := openWith(t, w.g, alice, dialect)
+			defer a.session.Close()
+			before = a.properties().Serial
+			after, err := a.session.(msnp.GroupStore).StoreGroups(t.Context(), msnp.Groups{All: all})
+			must(t, err)
+			return before, after
+		}
+		store(7, friends)
+		if before, after := store(5, []msnp.Group{{ID: 0}, {ID: 1, Name: "New"}}); after != before {
+			t.Errorf("the serial is %d after %d, and nothing was stored", after, before)
+		}
+		a := openWith(t, w.g, alice, 7)
+		defer a.session.Close()
+		if p := a.properties(); !slices.Equal(p.Groups.All, friends) {
+			t.Errorf("after a client of MSNP5 the groups are %+v", p.Groups.All)
+		}
+	})
+}
+
 // ContactPhone implements [msnp.PhoneNotifier].
 func (c *client) ContactPhone(h bridge.Handle, key msnp.PhoneKey, value string, _ uint32) {
 	c.record("BPR %s %s %s", h, key, value)

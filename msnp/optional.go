@@ -69,7 +69,8 @@ type GroupKeeper interface {
 // are in [Properties.Groups] then. A [GroupKeeper] is none.
 type GroupStore interface {
 	// StoreGroups stores the groups as they are after a change that the client made,
-	// and returns the account's serial, which is higher than before.
+	// and returns the account's serial, which is higher than before. What a client of a
+	// dialect without groups made need not be stored; the serial then stays.
 	StoreGroups(ctx context.Context, groups Groups) (serial uint32, err error)
 }
 
