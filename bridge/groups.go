@@ -104,6 +104,17 @@ func (u *user) groups(ctx context.Context) (msnp.Groups, error) {
 	return groups, nil
 }
 
+// groupOf returns the group in which a contact stands whom the user has not put anywhere:
+// that of the network. It is 0 before the client was told the groups.
+func (u *user) groupOf(e *entry) uint32 {
+	if e.remote == nil {
+		return 0
+	}
+	u.mu.RLock()
+	defer u.mu.RUnlock()
+	return u.networkGroups[e.remote.network]
+}
+
 // complete adds what is missing: group 0, and a group for each network that has none yet.
 func (k *keptGroups) complete(links []*link) {
 	if !slices.ContainsFunc(k.All, func(g msnp.Group) bool { return g.ID == 0 }) {

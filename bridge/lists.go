@@ -170,7 +170,7 @@ func (u *user) added(list msnp.List, m msnp.Member, who person, serial uint32, r
 		found.shown = u.presentStatus(found)
 		e.shown = found.shown
 	}
-	reply(msnp.ListChange{List: list, Serial: serial, Contact: m}, e.shown)
+	reply(msnp.ListChange{List: list, Serial: serial, Contact: m, Group: u.groupOf(&e)}, e.shown)
 	u.permissionsChanged(list, m.Handle)
 }
 

@@ -319,19 +319,19 @@ func (u *user) listedElsewhere(c listing, serial uint32) {
 		u.reverseChanged(c.added, c.member(), serial)
 		return
 	}
+	e := newEntry(c.member())
+	if c.list == msnp.Forward {
+		e.remote = u.remoteOf(c.contact)
+	}
 	u.mu.Lock()
 	if !c.added {
 		u.lists[c.list].remove(c.contact.Handle)
 	} else if !u.lists[c.list].has(c.contact.Handle) {
-		e := newEntry(c.member())
-		if c.list == msnp.Forward {
-			e.remote = u.remoteOf(c.contact)
-		}
 		u.lists[c.list].add(e)
 	}
 	u.mu.Unlock()
 	serial = u.raised(serial)
 	if u.synced {
-		u.notifier.ListChanged(c.added, msnp.ListChange{List: c.list, Serial: serial, Contact: c.member()})
+		u.notifier.ListChanged(c.added, msnp.ListChange{List: c.list, Serial: serial, Contact: e.member(), Group: u.groupOf(&e)})
 	}
 }

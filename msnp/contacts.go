@@ -86,8 +86,8 @@ func clientList(word string) (List, error) {
 
 // inGroup names the group of a contact on FL where the server keeps the groups.
 func (n *notification) inGroup(change ListChange) ListChange {
-	if _, ok := n.session.(GroupKeeper); !ok && change.List == Forward && change.Group == 0 {
-		change.Group = n.groups.first(change.Contact.Handle)
+	if _, ok := n.session.(GroupKeeper); !ok && change.List == Forward {
+		change.Group = n.groups.announce(change.Contact.Handle, change.Group)
 	}
 	return change
 }

@@ -146,15 +146,18 @@ func isNumber(word string) bool { return word != "" && strings.Trim(word, "01234
 
 // ownGroups are the groups of a session that is no [GroupKeeper] itself: they last
 // as long as the client is signed in. Only the reader, and a reply that it waits for,
-// changes them; first is safe from any goroutine.
+// changes them; announce is safe from any goroutine.
 type ownGroups struct {
 	session Session
 	serial  func() uint32 // the account's, which changes here cannot raise
 
-	// mu guards what follows for first. It is held for memory operations only:
+	// mu guards what follows for announce. It is held for memory operations only:
 	// a user's pushes may wait for it.
 	mu    sync.Mutex
 	began bool // all is in use: something was changed, or SYN has told
+	// came are contacts who were announced under a group and stand nowhere yet; the
+	// reader puts them there.
+	came map[Handle]uint32
 	groupState
 }
 
@@ -166,6 +169,7 @@ func (o *ownGroups) merge(base Groups) Groups {
 		o.begin(base)
 	}
 	o.base = base.Of
+	o.takeIn()
 	return o.groups()
 }
 
@@ -190,15 +194,8 @@ func (o *ownGroups) present() groupState {
 	if !o.began {
 		o.begin(Groups{})
 	}
+	o.takeIn()
 	return o.groupState
-}
-
-// first returns the group under which a contact is announced: before SYN none but
-// group 0 is known.
-func (o *ownGroups) first(h Handle) uint32 {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.of(h)[0]
 }
 
 // put notes that a contact is in one group alone.
@@ -214,6 +211,7 @@ func (o *ownGroups) forget(h Handle) (grouped bool) {
 	defer o.mu.Unlock()
 	_, grouped = o.moved[h]
 	delete(o.moved, h)
+	delete(o.came, h)
 	if _, ok := o.session.(GroupStore); ok { // what it says is what was stored
 		_, stored := o.base[h]
 		grouped = grouped || stored

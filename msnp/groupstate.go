@@ -59,3 +59,36 @@ func (s *groupState) groups() Groups {
 	}
 	return Groups{All: slices.Clone(s.all), Of: of}
 }
+
+// takeIn puts those who came since into their groups; the caller, who is the reader, holds
+// the lock.
+func (o *ownGroups) takeIn() {
+	for h, id := range o.came {
+		if !o.placed(h) {
+			o.moved[h] = []uint32{id}
+		}
+	}
+	o.came = nil
+}
+
+// placed says whether anything is known of where a contact is; the caller holds the lock.
+func (o *ownGroups) placed(h Handle) bool {
+	_, moved := o.moved[h]
+	_, stored := o.base[h]
+	return moved || stored
+}
+
+// announce returns the group under which a contact is announced: where he is, or else
+// where the backend has him, and then he is there. Before SYN none but group 0 is known.
+func (o *ownGroups) announce(h Handle, backend uint32) uint32 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if backend == 0 || o.placed(h) {
+		return o.of(h)[0]
+	}
+	if o.came == nil {
+		o.came = make(map[Handle]uint32)
+	}
+	o.came[h] = backend
+	return backend
+}

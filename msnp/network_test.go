@@ -2,6 +2,8 @@ package msnp_test
 
 import (
 	"context"
+	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -84,4 +86,99 @@ func TestFileToANetwork(t *testing.T) {
 	if !ok || invitation.Command() != "CANCEL" || invitation.Cookie() != "33267" || answer.From.Handle != "bob@remote.test" {
 		t.Errorf("got %q from %s, want a refusal from Bob", answer.Raw, answer.From.Handle)
 	}
+}
+
+// signInToGroups signs alice in with a client that knows groups and has asked for the lists.
+func signInToGroups(t *testing.T, s *service) *msnptest.Client {
+	t.Helper()
+	c, err := msnptest.Dial(t.Context(), s.addr, msnptest.Options{
+		Handle: "alice@example.org", Password: password, Dialects: []string{"MSNP7"}, Status: msnp.Online,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c
+}
+
+// wantGroup signs in again and expects a contact in one group alone.
+func wantGroup(t *testing.T, s *service, who msnp.Handle, group uint32) {
+	t.Helper()
+	c := signInToGroups(t, s)
+	defer c.Close()
+	p, err := c.Sync(t.Context(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ids := p.Groups.Of[who]; group == 0 || !slices.Equal(ids, []uint32{group}) {
+		t.Errorf("%s came in group %d, and the list has him in %v", who, group, ids)
+	}
+}
+
+// TestGroupOfANetworkContact: a contact comes under the group in which the list has him
+// later. A client that keeps its list by the serial would have him elsewhere for good, and
+// could not move him. One is added in the window, the other by the helper contact.
+func TestGroupOfANetworkContact(t *testing.T) {
+	net := fake.New("net")
+	defer net.Close()
+	net.Person("bob@remote.test", "Bob")
+	net.Person("dave@remote.test", "Dave")
+	s := startService(t, testLimits, net)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	alice := signInToGroups(t, s)
+	bob, err := alice.Add(ctx, msnp.Forward, "bob@remote.test", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	helper, err := alice.Chat(ctx, "papillon@example.org")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := helper.SendText(ctx, "add dave@remote.test", msnptest.NakOnly); err != nil {
+		t.Fatal(err)
+	}
+	dave, err := msnptest.WaitFor(ctx, alice, func(e msnptest.ListChanged) bool { return e.Change.List == msnp.Forward })
+	if err != nil {
+		t.Fatal(err)
+	}
+	alice.Close()
+	wantGroup(t, s, bob.Contact.Handle, bob.Group)
+	wantGroup(t, s, dave.Change.Contact.Handle, dave.Change.Group)
+}
+
+// TestMoveANetworkContact: he can be taken out of the group that he came in.
+func TestMoveANetworkContact(t *testing.T) {
+	net := fake.New("net")
+	defer net.Close()
+	net.Person("bob@remote.test", "Bob")
+	s := startService(t, testLimits, net)
+	alice := signInToGroups(t, s)
+	bob, err := alice.Add(t.Context(), msnp.Forward, "bob@remote.test", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var friends string
+	for _, command := range [][]string{
+		{"ADG", "Friends", "0"},
+		{"ADD", "FL", "bob@remote.test", "Bob"},
+		{"REM", "FL", "bob@remote.test", strconv.FormatUint(uint64(bob.Group), 10)},
+	} {
+		if command[0] == "ADD" {
+			command = append(command, friends)
+		}
+		answer, err := alice.Request(t.Context(), command[0], command[1:]...)
+		if err != nil {
+			t.Fatalf("%q: %v", command, err)
+		}
+		if command[0] == "ADG" {
+			friends = answer[4]
+		}
+	}
+	alice.Close()
+	id, err := strconv.ParseUint(friends, 10, 32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantGroup(t, s, bob.Contact.Handle, uint32(id))
 }
