@@ -115,6 +115,20 @@ func (u *user) groupOf(e *entry) uint32 {
 	return u.networkGroups[e.remote.network]
 }
 
+// lacksGroup says whether the client was not told the group of a network that was linked
+// after it had asked for the groups: the next reading has the contacts there. Owned.
+func (u *user) lacksGroup() bool {
+	if u.dialect < groupsDialect || !u.synced {
+		return false
+	}
+	u.mu.RLock()
+	defer u.mu.RUnlock()
+	return slices.ContainsFunc(u.links, func(l *link) bool {
+		_, known := u.networkGroups[l.network.Name()]
+		return !known
+	})
+}
+
 // complete adds what is missing: group 0, and a group for each network that has none yet.
 func (k *keptGroups) complete(links []*link) {
 	if !slices.ContainsFunc(k.All, func(g msnp.Group) bool { return g.ID == 0 }) {

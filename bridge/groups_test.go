@@ -1,9 +1,12 @@
 package bridge_test
 
 import (
+	"context"
+	"errors"
 	"slices"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"papillon/bridge"
 	"papillon/bridge/fake"
@@ -68,6 +71,40 @@ func TestGroupsAreKept(t *testing.T) {
 		}
 		a.session.Close()
 	}, fake.Social())
+}
+
+// Who is linked to a network while signed in is sent the lists at the next sign-in: they
+// have the network's group, and the serial of the last change may be that of a client that
+// was not told of it.
+func TestGroupOfALaterLink(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		db := openStore(t, t.TempDir(), alice)
+		net := fake.New("net")
+		net.RefuseLogin(alice, bridge.ErrRefused)
+		g := startGateway(t, db, nil, net)
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- g.Run(ctx) }()
+		a := openWith(t, g, alice, 7)
+		before := a.properties()
+		net.RefuseLogin(alice, nil)
+		must(t, db.SetIdentity(t.Context(), bridge.IdentityRecord{Account: alice, Network: "net", Kind: "login", ID: "alice@elsewhere.test"}))
+		<-time.After(time.Minute)
+		a.session.Close()
+		for _, raised := range []uint32{1, 1} { // and not again
+			a = openWith(t, g, alice, 7)
+			if p := a.properties(); len(p.Groups.All) != len(before.Groups.All)+1 || p.Serial != before.Serial+raised {
+				t.Errorf("the groups %v of serial %d are %v with serial %d", before.Groups.All, before.Serial, p.Groups.All, p.Serial)
+			}
+			a.session.Close()
+		}
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		stopGateway(t, g)
+		must(t, errors.Join(db.Close(), net.Close()))
+	})
 }
 
 // A contact whose network the user is not on any more stays on the list, in no group of a

@@ -79,7 +79,7 @@ func (u *user) leftBy(h Handle, left bool) {
 }
 
 // setStale notes that somebody's client may know a later serial than that of a change of
-// RL that it was not told. Safe from any goroutine.
+// RL, or of the groups, that it was not told. Safe from any goroutine.
 func (g *Gateway) setStale(h Handle) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

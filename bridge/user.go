@@ -206,7 +206,7 @@ func (u *user) end() {
 		for h := range u.leaving { // the next session must not have to know
 			u.leaveNow(h)
 		}
-		if len(u.left) > 0 {
+		if len(u.left) > 0 || u.lacksGroup() {
 			u.gateway.setStale(u.handle)
 		}
 		if u.cancel != nil {
