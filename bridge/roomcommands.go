@@ -108,7 +108,7 @@ func roomsCommand(ctx context.Context, u *user, _ string) string {
 	if len(all) == 0 {
 		return "You are in no room. Say join ROOM to enter one."
 	}
-	lines := []string{"You are in:"}
+	lines := []string{"Your rooms:"}
 	for _, r := range all {
 		lines = append(lines, fmt.Sprintf("%s - %s, on %s: %s", personOf(r.contact).bestName(""), r.contact.Handle, r.link.network.Name(), r.contact.ID))
 	}

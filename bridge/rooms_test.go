@@ -107,7 +107,7 @@ func TestRoomContact(t *testing.T) {
 		helper.say("join tea@rooms.test")
 		a.sees("ADD FL room-tea-rooms.test@rooms.example.org")
 		helper.say("rooms")
-		a.reads("papillon@example.org", "You are in:\nRoom tea@rooms.test - room-tea-rooms.test@rooms.example.org, on fakenet: tea@rooms.test")
+		a.reads("papillon@example.org", "Your rooms:\nRoom tea@rooms.test - room-tea-rooms.test@rooms.example.org, on fakenet: tea@rooms.test")
 		chat, err := a.chat("room-tea-rooms.test@rooms.example.org")
 		must(t, err)
 		chat.say("hello room")
