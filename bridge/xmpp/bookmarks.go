@@ -23,6 +23,9 @@ type bookmark struct {
 	Key string `json:"key,omitempty"`
 	// Archive says that the room keeps what is said.
 	Archive bool `json:"archive,omitempty"`
+	// Closed says that the room was destroyed: to enter it would make another under its
+	// name, with nobody in it.
+	Closed bool `json:"closed,omitempty"`
 	// Seen is when the last message came.
 	Seen time.Time `json:"seen,omitzero"`
 }
@@ -243,7 +246,7 @@ func (r *rooms) marked(m bookmark, autojoin bool) {
 	room := r.get(m.Room)
 	news := !room.kept || m.Name != "" && m.Name != room.mark.Name
 	room.kept, room.mark = true, merge(room.mark, m)
-	if room.state == outside && room.timer == nil {
+	if room.state == outside && room.timer == nil && !room.mark.Closed {
 		r.begin(room)
 		r.watch()
 	}

@@ -38,9 +38,13 @@ const (
 func (r *rooms) join(ctx context.Context, id bridge.RemoteID) error {
 	r.mu.Lock()
 	room := r.get(id)
-	if room.state == inside {
+	switch {
+	case room.state == inside:
 		r.mu.Unlock()
 		return nil
+	case room.mark.Closed:
+		r.mu.Unlock()
+		return fmt.Errorf("enter %s: %w: %s", id, bridge.ErrRefused, joinReasons["gone"])
 	}
 	entered := make(chan error, 1)
 	room.waiting = append(room.waiting, entered)
@@ -288,7 +292,9 @@ func (r *rooms) enter(ctx context.Context) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, room := range r.all {
-		if room.kept || room.busy > 0 || len(room.waiting) > 0 {
+		if room.mark.Closed && room.busy == 0 && len(room.waiting) == 0 {
+			r.show(room, bridge.Offline)
+		} else if room.kept || room.busy > 0 || len(room.waiting) > 0 {
 			room.fails, room.refusals = 0, 0
 			r.begin(room)
 		} else {

@@ -1,6 +1,7 @@
 package xmpp
 
 import (
+	"context"
 	"time"
 
 	"papillon/bridge"
@@ -89,6 +90,7 @@ func (r *rooms) entered(room *room, o occupancy) {
 	}
 	room.stopTimer()
 	room.state, room.fails, room.refusals, room.made = inside, 0, 0, o.codes["201"]
+	room.mark.Closed = false
 	if room.behind() {
 		room.holding = true
 		go r.catchUp(r.account.life, room, room.round)
@@ -125,6 +127,7 @@ func (r *rooms) expelled(room *room, o occupancy) {
 	switch {
 	case o.destroy != nil:
 		r.say(room, "was closed"+destroyed(o.destroy))
+		r.close(room)
 	case o.codes["301"]:
 		r.say(room, "has banned you"+because)
 	case o.codes["332"], o.codes["333"]:
@@ -138,6 +141,21 @@ func (r *rooms) expelled(room *room, o occupancy) {
 	}
 	room.answer(stream.ErrNotConnected)
 	r.forget(room)
+}
+
+// close has a room that was destroyed not entered any more until the user, or somebody
+// who invites him, says so. The mutex is held.
+func (r *rooms) close(room *room) {
+	room.mark.Closed = true
+	if !room.kept {
+		return
+	}
+	stored := room.mark
+	r.post(func(ctx context.Context) {
+		if err := r.remember(ctx, stored); err != nil {
+			r.account.log.Warn().Err(err).Msg("Cannot store that a room was closed")
+		}
+	})
 }
 
 // destroyed says why a room was closed, and where it goes on.

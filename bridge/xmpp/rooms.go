@@ -267,7 +267,7 @@ func (r *rooms) enterAndKeep(ctx context.Context, mark bookmark) (bridge.Contact
 	if kept && !room.kept { // it is only not loaded yet
 		room.kept, room.mark = true, stored
 	}
-	room.history = firstHistory
+	room.history, room.mark.Closed = firstHistory, false
 	if mark.Password != "" {
 		room.mark.Password = mark.Password
 	}
