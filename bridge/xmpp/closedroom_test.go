@@ -46,3 +46,46 @@ func TestClosedRoom(t *testing.T) {
 		}
 	})
 }
+
+// Who has been put out of a room that is on his list hears of an invitation to it.
+func TestInvitedBack(t *testing.T) {
+	inRoom(t, func(t *testing.T, a *account, port *scriptedPort, in *inbox) {
+		_, guest, _ := newGuest(t)
+		set(port, &port.onQuery, guest.onQuery)
+		take(t, a, direct)
+		in.none(t) // whoever is in needs none
+		take(t, a, out("", "321"))
+		in.drain()
+		take(t, a, mediated, direct)
+		if e := next[bridge.ContactRequested](t, in); e.From.ID != tea || e.Inviter != "bob@x.org" {
+			t.Errorf("%+v", e)
+		}
+		in.none(t)
+	})
+}
+
+// Who enters a room by the command takes an invitation at its word.
+func TestJoinTakesTheInvitation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, port, in := newGuest(t)
+		a.network.options.Component.Domain = "msn.test"
+		take(t, a, mediated)
+		next[bridge.ContactRequested](t, in)
+		joined := make(chan error)
+		go func() {
+			_, err := a.Join(t.Context(), tea)
+			joined <- err
+		}()
+		synctest.Wait()
+		if s := port.last(t); s.Child(nsMUC, "x").Child(nsMUC, "password").Chars() != "pw" {
+			t.Errorf("%+v", s)
+		}
+		take(t, a, self(""))
+		if err := <-joined; err != nil {
+			t.Fatal(err)
+		}
+		if ok, err := a.rooms.decline(t.Context(), tea); ok || err != nil {
+			t.Errorf("%v, %v", ok, err)
+		}
+	})
+}

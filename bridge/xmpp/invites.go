@@ -74,13 +74,14 @@ func (i invite) inviter(id bridge.RemoteID) string {
 // person's are told.
 const maxInvites, maxInvitesOf = 100, 10
 
-// invited tells the user of an invitation, once: it often comes in both forms.
+// invited tells the user of an invitation, once: it often comes in both forms. One to a
+// room that the account has been put out of lets it in again.
 func (r *rooms) invited(id bridge.RemoteID, i invite, done func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	room := r.all[id]
 	_, known := r.invites[id]
-	if room != nil && room.kept || known || !r.noteInvite(id, i) {
+	if room != nil && room.kept && room.state != outside || known || !r.noteInvite(id, i) {
 		finish(done)
 		return
 	}

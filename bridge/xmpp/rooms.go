@@ -234,9 +234,18 @@ func (r *room) contact() bridge.Contact {
 // Rooms implements [bridge.Rooms].
 func (a *account) Rooms(context.Context) ([]bridge.Contact, error) { return a.rooms.contacts(), nil }
 
-// Join implements [bridge.Rooms].
+// Join implements [bridge.Rooms]. Who was invited and has not answered yet answers by
+// that: the invitation may hold the password.
 func (a *account) Join(ctx context.Context, id bridge.RemoteID) (bridge.Contact, error) {
-	return a.rooms.enterAndKeep(ctx, bookmark{Room: id})
+	i, invited, err := a.rooms.pending(ctx, id)
+	if err != nil {
+		return bridge.Contact{}, err
+	}
+	contact, err := a.rooms.enterAndKeep(ctx, bookmark{Room: id, Password: i.Password})
+	if err == nil && invited {
+		err = a.rooms.answered(ctx, id)
+	}
+	return contact, err
 }
 
 // follow has the account in a room that is on the user's list: nothing is to be done
