@@ -9,6 +9,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"papillon/bridge"
+	"papillon/bridge/xmpp/stream"
 	"papillon/bridge/xmpp/xmpptest"
 )
 
@@ -179,6 +180,14 @@ func TestLoginBlocking(t *testing.T) {
 		_, err = bob.Say(ctx, h.jid, "thank you")
 		must(t, err)
 		saying(t, in, "thank you")
+		// That alone puts nobody on her contact list.
+		_, err = a.query(ctx, "", stream.NewElement(nsPing, "ping")) // the server has read all before
+		must(t, err)
+		contacts, err := other.Roster(ctx)
+		must(t, err)
+		if len(contacts) != 0 {
+			t.Errorf("her roster is %+v", contacts)
+		}
 		must(t, other.Unblock(ctx, "mallory@elsewhere.test"))
 		await(t, in, "mallory let in", func(e bridge.BlockChanged) bool {
 			return e.Contact == "mallory@elsewhere.test" && !e.Blocked

@@ -208,7 +208,9 @@ func (a *loginAccount) prepared(ctx context.Context) (*session, error) {
 	}
 }
 
-// Allow implements [bridge.Gatekeeper].
+// Allow implements [bridge.Gatekeeper]. Who is not on the roster and has not asked is not
+// told: a server takes that for leave given in advance (RFC 6121 §3.4), and puts on the
+// roster whom the user has only let in again. If he asks later, the gateway comes back.
 func (a *loginAccount) Allow(ctx context.Context, id bridge.RemoteID) error {
 	s, err := a.prepared(ctx)
 	if err != nil {
@@ -223,12 +225,14 @@ func (a *loginAccount) Allow(ctx context.Context, id bridge.RemoteID) error {
 	if err := s.setBlocked(ctx, id, false); err != nil {
 		return err
 	}
-	if item, _ := s.item(id); item.watches() {
+	item, known := s.item(id)
+	if _, asked := s.asked.get(id); item.watches() || !known && !asked {
 		return nil
 	}
 	if err := s.presenceTo(ctx, id, "subscribed"); err != nil {
 		return fmt.Errorf("let %s see the presence: %w", id, err)
 	}
+	s.asked.remove(id)
 	return nil
 }
 
@@ -248,6 +252,7 @@ func (a *loginAccount) Block(ctx context.Context, id bridge.RemoteID) error {
 	if err := s.presenceTo(ctx, id, "unsubscribed"); err != nil {
 		return fmt.Errorf("decline %s: %w", id, err)
 	}
+	s.asked.remove(id)
 	return s.setBlocked(ctx, id, true)
 }
 
@@ -257,6 +262,7 @@ func (a *loginAccount) turnAway(id bridge.RemoteID) {
 	if s == nil {
 		return
 	}
+	s.asked.remove(id)
 	if err := s.presenceTo(a.life, id, "unsubscribed"); err != nil {
 		a.log.Debug().Err(err).Msg("Cannot decline a subscription; the server says it again")
 	}

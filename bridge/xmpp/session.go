@@ -31,7 +31,13 @@ type session struct {
 	blocked map[bridge.RemoteID]bool
 	archive position
 	flush   *time.Timer // stores archive
+
+	asked recent[bridge.RemoteID, struct{}] // who wishes to see the account
 }
+
+// maxAsked is how many wishes are known at a time. A server says those that were not
+// answered again.
+const maxAsked = 10000
 
 // newSession makes a session that does not connect yet.
 func newSession(a *loginAccount) *session {
@@ -377,6 +383,7 @@ func (s *session) wished(p *stream.Stanza) {
 	if !ok {
 		return
 	}
+	s.asked.put(maxAsked, id, struct{}{})
 	from := bridge.Contact{ID: id, Name: trimName(p.Child(nsNick, "nick").Chars())}
 	a.feed.put(bridge.ContactRequested{From: from, Note: lines(p.Text("status"))}, nil)
 }
@@ -384,6 +391,7 @@ func (s *session) wished(p *stream.Stanza) {
 // abandoned takes in that somebody does not want to see the account any more.
 func (s *session) abandoned(p *stream.Stanza) {
 	if id, ok := bareID(p.From); ok {
+		s.asked.remove(id)
 		s.account.feed.put(bridge.ContactWithdrew{Contact: id}, nil)
 	}
 }
