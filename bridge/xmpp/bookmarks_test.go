@@ -401,3 +401,52 @@ func TestInvitedToAPerson(t *testing.T) {
 		}
 	})
 }
+
+// A bookmark of another client's, of a room that is not entered by itself, is heeded and
+// kept: the user's name for the room, his nick, the password, and what is none of ours.
+func TestBookmarkOfAnotherClient(t *testing.T) {
+	theirs := func(ns string, attributes ...string) *stream.Element {
+		return stream.NewElement(ns, "conference", append(attributes, "name", "My own", "autojoin", "false")...).With(
+			stream.NewText(ns, "nick", "Ally"), stream.NewText(ns, "password", "pw"),
+			stream.NewElement(ns, "extensions").With(stream.NewElement("urn:x:notify", "notify", "when", "never")))
+	}
+	for name, server := range map[string]*bookmarkServer{
+		"PEP": {pep: true, options: 4, items: map[string]*stream.Element{string(tea): theirs(nsBookmarks)}},
+		"private storage": {storage: stream.NewElement(nsBookmarksOld, "storage").
+			With(theirs(nsBookmarksOld, "jid", string(tea)))},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				a, port, _ := newTestAccount(t)
+				port.onQuery = server.answer
+				if err := a.rooms.load(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				joined := make(chan bridge.Contact)
+				go func() {
+					c, err := a.Join(t.Context(), tea)
+					if err != nil {
+						t.Error(err)
+					}
+					joined <- c
+				}()
+				synctest.Wait()
+				if s := port.last(t); s.To != string(tea)+"/Ally" || s.Child(nsMUC, "x").Child(nsMUC, "password").Chars() != "pw" {
+					t.Errorf("asked to enter by %+v", s)
+				}
+				take(t, a, `<presence from='tea@conf.test/Ally'><x xmlns='http://jabber.org/protocol/muc#user'><status code='110'/></x></presence>`)
+				if c := <-joined; c.Name != "My own" {
+					t.Errorf("the room is called %q", c.Name)
+				}
+				c, err := a.rooms.there(t.Context(), tea)
+				if err != nil || c == nil {
+					t.Fatalf("no bookmark: %v", err)
+				}
+				m, autojoin, _ := readBookmark(string(tea), c, c.Name.Space)
+				if !autojoin || m != (bookmark{Room: tea, Name: "My own", Nick: "Ally", Password: "pw"}) || c.Child(c.Name.Space, "extensions") == nil {
+					t.Errorf("the bookmark is %+v", c)
+				}
+			})
+		})
+	}
+}

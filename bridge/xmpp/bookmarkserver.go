@@ -1,6 +1,7 @@
 package xmpp
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -98,6 +99,66 @@ func readBookmark(address string, c *stream.Element, ns string) (m bookmark, aut
 	return m, auto == "true" || auto == "1", true
 }
 
+// there returns the server's bookmark of a room, whether it is to be entered or not; nil
+// where there is none.
+func (r *rooms) there(ctx context.Context, id bridge.RemoteID) (*stream.Element, error) {
+	if r.usesPrivate() {
+		storage, err := r.privateBookmarks(ctx)
+		for _, c := range storage.All(nsBookmarksOld, "conference") {
+			if sameBare(c.Attribute("jid"), string(id)) {
+				return c, nil
+			}
+		}
+		return nil, err
+	}
+	answer, err := r.account.query(ctx, "", stream.NewElement(nsPubSub, "pubsub").With(
+		stream.NewElement(nsPubSub, "items", "node", nsBookmarks).With(stream.NewElement(nsPubSub, "item", "id", string(id)))))
+	var e *stream.StanzaError
+	if errors.As(err, &e) {
+		return nil, nil // no such node, or no PEP: there is none
+	}
+	for _, item := range answer.Child(nsPubSub, "items").All(nsPubSub, "item") {
+		if sameBare(item.Attribute("id"), string(id)) {
+			return item.Child(nsBookmarks, "conference"), nil
+		}
+	}
+	return nil, err
+}
+
+// asMarked fills in what the user has noted of a room with his other clients: the name
+// that he gave it, his nick there, its password.
+func (r *rooms) asMarked(ctx context.Context, mark bookmark) bookmark {
+	if !r.hasServer() {
+		return mark
+	}
+	ctx, cancel := context.WithTimeout(ctx, bookmarksTimeout)
+	defer cancel()
+	c, err := r.there(ctx, mark.Room)
+	if err != nil {
+		r.account.log.Debug().Err(err).Msg("Cannot read a bookmark")
+	}
+	if c == nil {
+		return mark
+	}
+	noted, _, _ := readBookmark(string(mark.Room), c, c.Name.Space)
+	mark.Name, mark.Nick = cmp.Or(mark.Name, noted.Name), cmp.Or(mark.Nick, noted.Nick)
+	mark.Password = cmp.Or(mark.Password, noted.Password)
+	return mark
+}
+
+// keepRest puts into a bookmark what other clients have in theirs (XEP-0402 §3.1).
+func keepRest(c, old *stream.Element) *stream.Element {
+	if c == nil || old == nil {
+		return c
+	}
+	for _, e := range old.Children {
+		if e.Name.Local != "nick" && e.Name.Local != "password" {
+			c.With(e)
+		}
+	}
+	return c
+}
+
 // publish writes one of the server's bookmarks.
 func (r *rooms) publish(ctx context.Context, m bookmark) error {
 	ctx, cancel := context.WithTimeout(ctx, bookmarksTimeout)
@@ -105,14 +166,19 @@ func (r *rooms) publish(ctx context.Context, m bookmark) error {
 	if r.usesPrivate() {
 		return r.changePrivate(ctx, m.Room, conference(nsBookmarksOld, m, "jid", string(m.Room)))
 	}
+	old, err := r.there(ctx, m.Room)
+	if err != nil {
+		return err
+	}
 	var e *stream.StanzaError
-	_, err := r.account.ask(ctx, "set", "", publication(m, bookmarkOptions))
+	c := keepRest(conference(nsBookmarks, m), old)
+	_, err = r.account.ask(ctx, "set", "", publication(m.Room, c, bookmarkOptions))
 	if errors.As(err, &e) && !hopeless[e.Condition] {
 		// The node has other settings, or the server takes fewer of them with a
 		// publication: it is given the right ones before, so that bookmarks are
 		// neither shown to strangers nor push each other out.
 		if err = r.prepare(ctx); err == nil {
-			_, err = r.account.ask(ctx, "set", "", publication(m, bookmarkOptions[:2]))
+			_, err = r.account.ask(ctx, "set", "", publication(m.Room, c, bookmarkOptions[:2]))
 		}
 	}
 	if err == nil || !errors.As(err, &e) || e.Type == "wait" && e.Condition != "resource-constraint" {
@@ -153,10 +219,10 @@ var bookmarkOptions = [][2]string{
 // knows "max" (XEP-0060 §16.4.3).
 var bookmarkLimits = []string{"max", "1000", "255"}
 
-func publication(m bookmark, options [][2]string) *stream.Element {
+func publication(room bridge.RemoteID, c *stream.Element, options [][2]string) *stream.Element {
 	return stream.NewElement(nsPubSub, "pubsub").With(
 		stream.NewElement(nsPubSub, "publish", "node", nsBookmarks).With(
-			stream.NewElement(nsPubSub, "item", "id", string(m.Room)).With(conference(nsBookmarks, m))),
+			stream.NewElement(nsPubSub, "item", "id", string(room)).With(c)),
 		stream.NewElement(nsPubSub, "publish-options").With(
 			form("http://jabber.org/protocol/pubsub#publish-options", options...)),
 	)
@@ -239,6 +305,8 @@ func (r *rooms) changePrivate(ctx context.Context, id bridge.RemoteID, c *stream
 	for _, other := range old.Children {
 		if address := other.Attribute("jid"); other.Name.Local != "conference" || !sameBare(address, string(id)) {
 			storage.With(other)
+		} else {
+			c = keepRest(c, other)
 		}
 	}
 	_, err = r.account.ask(ctx, "set", "", stream.NewElement(nsPrivate, "query").With(storage.With(c)))

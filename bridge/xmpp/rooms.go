@@ -1,6 +1,7 @@
 package xmpp
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -269,6 +270,8 @@ func (r *rooms) enterAndKeep(ctx context.Context, mark bookmark) (bridge.Contact
 	if err != nil {
 		return bridge.Contact{}, err
 	}
+	mark.Room = id
+	mark = r.asMarked(ctx, mark)
 	r.mu.Lock()
 	room := r.get(id)
 	room.busy++
@@ -280,27 +283,14 @@ func (r *rooms) enterAndKeep(ctx context.Context, mark bookmark) (bridge.Contact
 	if mark.Password != "" {
 		room.mark.Password = mark.Password
 	}
+	if mark.Nick != "" {
+		room.mark.Nick = mark.Nick
+	}
 	r.mu.Unlock()
 	if err := r.join(ctx, id); err != nil {
 		return bridge.Contact{}, err
 	}
-	said, known := r.account.describe(ctx, id)
-	name := said.name
-	if mark.Name != "" {
-		name = mark.Name
-	}
-	r.mu.Lock()
-	if known {
-		room.mark.Archive = said.archive
-	}
-	if name != "" {
-		room.mark.Name = name
-	}
-	if mark.Key != "" {
-		room.mark.Key = mark.Key
-	}
-	newest, contact := room.mark, room.contact()
-	r.mu.Unlock()
+	newest, contact := r.noted(ctx, room, mark)
 	if err := r.addBookmark(ctx, newest); err != nil {
 		return bridge.Contact{}, err
 	}
@@ -308,6 +298,23 @@ func (r *rooms) enterAndKeep(ctx context.Context, mark bookmark) (bridge.Contact
 	defer r.mu.Unlock()
 	room.kept = true
 	return contact, nil
+}
+
+// noted puts into a room's bookmark what the room says of itself, and what is wanted.
+func (r *rooms) noted(ctx context.Context, room *room, wanted bookmark) (bookmark, bridge.Contact) {
+	said, known := r.account.describe(ctx, room.id)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if known {
+		room.mark.Archive = said.archive
+	}
+	if name := cmp.Or(wanted.Name, said.name); name != "" {
+		room.mark.Name = name
+	}
+	if wanted.Key != "" {
+		room.mark.Key = wanted.Key
+	}
+	return room.mark, room.contact()
 }
 
 // unbusy ends the time in which a room is not to be forgotten.
