@@ -417,6 +417,22 @@ func TestFrontInTrouble(t *testing.T) {
 	})
 }
 
+// TestAnotherName has somebody with an account ask for one under another name: it is not
+// said to be done.
+func TestAnotherName(t *testing.T) {
+	scripted(t, func(t *testing.T, n *Network, c *scriptedConn) {
+		n.Attend(&scriptedDesk{people: map[bridge.RemoteID]bridge.Handle{robert: "bobby@msn.localhost"}})
+		for name, want := range map[string]string{
+			"": "iq result", "Bobby": "iq result", "bobby@msn.localhost": "iq result", "robby": "iq error",
+		} {
+			c.say(t, `<iq from='bob@jabber.test/x' to='msn.test' type='set' id='1'><query xmlns='jabber:iq:register'><username>`+name+`</username></query></iq>`)
+			if got := strings.Join(c.take(), "; "); !strings.HasPrefix(got, want+" msn.test bob@jabber.test/x") || strings.Contains(got, ";") {
+				t.Errorf("%q is answered by %q", name, got)
+			}
+		}
+	})
+}
+
 // TestGuestsAreGreeted signs somebody up, who then goes and comes.
 func TestGuestsAreGreeted(t *testing.T) {
 	scripted(t, func(t *testing.T, n *Network, c *scriptedConn) {

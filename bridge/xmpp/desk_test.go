@@ -39,6 +39,8 @@ func (d *scriptedDesk) Ask(_ context.Context, person bridge.RemoteID, command, a
 		return "", d.trouble
 	case command == "help":
 		return "register NAME\npassword", nil
+	case command == "register" && known:
+		return "You have an account: " + string(h), nil
 	case command == "register" && argument == "taken":
 		return "taken is taken.", nil
 	case command == "register":

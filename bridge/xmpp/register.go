@@ -28,8 +28,11 @@ func (f *front) register(ctx context.Context, desk bridge.Desk, person bridge.Re
 		f.result(s, registerForm(account, signed))
 	case q.Child(nsRegister, "remove") != nil:
 		f.unregister(ctx, desk, person, s, signed)
+	case signed && isNameOf(account, wishedName(q)):
+		f.result(s) // nothing has to be changed
 	case signed:
-		f.result(s) // nothing can be changed, and nothing has to be
+		// Nothing can be: the desk says why.
+		f.refuse(s, "modify", "not-acceptable", f.ask(ctx, desk, person, "register", wishedName(q)).answer)
 	default:
 		f.newAccount(ctx, desk, person, s, wishedName(q))
 	}
@@ -53,6 +56,12 @@ func wishedName(q *stream.Element) string {
 		return name
 	}
 	return formValue(q.Child(nsData, "x"), "username")
+}
+
+// isNameOf says whether somebody who has an account asks for that one; no name is none
+// other.
+func isNameOf(account bridge.Handle, name string) bool {
+	return name == "" || strings.EqualFold(name, account.Local()) || strings.EqualFold(name, string(account))
 }
 
 // newAccount signs somebody up.
