@@ -2,6 +2,7 @@ package xmpp
 
 // The namespaces of the payloads that are understood here.
 const (
+	nsAddresses   = "http://jabber.org/protocol/address"      // XEP-0033
 	nsAttention   = "urn:xmpp:attention:0"                    // XEP-0224
 	nsCaps        = "http://jabber.org/protocol/caps"         // XEP-0115
 	nsChatStates  = "http://jabber.org/protocol/chatstates"   // XEP-0085

@@ -468,6 +468,26 @@ func TestHistoryIsNotRepeated(t *testing.T) {
 	})
 }
 
+// A message is the same when a room adds, in its history alone, whose it is.
+func TestHistoryThatShowsAddresses(t *testing.T) {
+	for server, shows := range map[string]string{
+		"Prosody":  `<x xmlns='http://jabber.org/protocol/muc#user'><item affiliation='owner' role='moderator' jid='bob@x.org'/></x>`,
+		"ejabberd": `<addresses xmlns='http://jabber.org/protocol/address'><address type='ofrom' jid='bob@x.org/phone'/></addresses>`,
+	} {
+		t.Run(server, func(t *testing.T) {
+			inRoom(t, func(t *testing.T, a *account, port *scriptedPort, in *inbox) {
+				take(t, a, says("Bob", "0123456789", `<body>hi</body>`))
+				first := next[bridge.MessageReceived](t, in)
+				a.memory = memory{} // another process, or the user has signed out and in
+				take(t, a, says("Bob", "0123456789", `<body>hi</body>`+shows+`<delay xmlns='urn:xmpp:delay' stamp='2026-01-02T03:04:05Z'/>`))
+				if again := next[bridge.MessageReceived](t, in); again.ID != first.ID {
+					t.Errorf("%q, and in the history %q", first.ID, again.ID)
+				}
+			})
+		})
+	}
+}
+
 func TestLateAnswer(t *testing.T) {
 	inRoom(t, func(t *testing.T, a *account, port *scriptedPort, in *inbox) {
 		a.rooms.leaveAll(t.Context())
