@@ -19,7 +19,8 @@ func (u *user) catchUp(network string, done bool) {
 }
 
 // abridge puts one line in the place of the oldest messages of a lane, where more wait
-// than the user wants to read: the network's archive has them. What was just said is
+// than the user wants to read: the network's archive has them. It names the conversation:
+// when it is read, others may have been talked in since. What was just said is
 // always handed over, and so is everything of chats of which no history is kept. The
 // messages stay in the inbox until the line has been handed over. Owned.
 func (u *user) abridge(l *lane) {
@@ -42,8 +43,8 @@ func (u *user) abridge(l *lane) {
 	message := last.entry.Message
 	last.entry.Message = MessageReceived{
 		ID: message.ID, Chat: message.Chat, From: message.From, Kind: Notice, Sent: message.Sent,
-		Text: fmt.Sprintf("… %d earlier messages: say \"history %d\" to %s",
-			len(skipped), min(len(skipped)+limit, historyMost), u.gateway.assistant().Name),
+		Text: fmt.Sprintf("… %d earlier messages: say \"history %s %d\" to %s",
+			len(skipped), last.contact.Handle, min(len(skipped)+limit, historyMost), u.gateway.assistant().Name),
 	}
 	last.from, last.skipped = last.contact, skipped
 	l.queue = append([]arrival{last}, l.queue[len(drop):]...)

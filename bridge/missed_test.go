@@ -44,7 +44,7 @@ func (w *world) withMissed(limit int) {
 	w.g = startGateway(w.t, w.db, func(o *bridge.Options) { o.Missed = limit }, w.net)
 }
 
-const earlier = `… 10 earlier messages: say "history 15" to Papillon`
+const earlier = `… 10 earlier messages: say "history bob@fake.test 15" to Papillon`
 
 // TestMissedAreAbridged: of many missed messages the newest are shown, and one line
 // says how many there are.
