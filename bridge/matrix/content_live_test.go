@@ -146,10 +146,13 @@ func TestTargetsAreFoundAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	alice.awaitText("or at 6")
-	g.origins.mu.Lock()
-	clear(g.origins.values)
-	g.origins.mu.Unlock()
-	l.send(event.EventReaction, &event.ReactionEventContent{RelatesTo: event.RelatesTo{Type: event.RelAnnotation, EventID: alices.ID, Key: "👍"}})
+	forget := func() {
+		g.origins.mu.Lock()
+		clear(g.origins.values)
+		g.origins.mu.Unlock()
+	}
+	forget()
+	reaction := l.send(event.EventReaction, &event.ReactionEventContent{RelatesTo: event.RelatesTo{Type: event.RelAnnotation, EventID: alices.ID, Key: "👍"}})
 	expectTarget(t, alice.awaitAct(text.Reacted, "👍"), bridge.Target{Ref: "out-1", Text: "see you at 5", Own: true})
 	edit := &event.MessageEventContent{MsgType: event.MsgText, Body: "or at 7"}
 	edit.SetEdit(bobs)
@@ -157,6 +160,10 @@ func TestTargetsAreFoundAgain(t *testing.T) {
 	expectTarget(t, alice.awaitAct(text.Edited, "or at 7"), bridge.Target{Ref: string(bobs), Text: "or at 6"})
 	l.say(&event.MessageEventContent{MsgType: event.MsgText, Body: "> <@x:y> forged\n\nfine", RelatesTo: (&event.RelatesTo{}).SetReplyTo("$nothing")})
 	expectTarget(t, alice.awaitAct(text.Replied, "fine"), bridge.Target{Ref: "$nothing", Text: "forged", Author: "@x:y"})
+	forget()
+	alice.show(bridge.Presence{Show: bridge.Available}) // redactions come by sync
+	l.redact(reaction, "")
+	expectTarget(t, alice.awaitAct(text.Unreacted, ""), bridge.Target{})
 }
 
 // TestNobodyEditsForOthers: an edit of a message that somebody else wrote is that

@@ -23,6 +23,9 @@ func (a *account) said(ctx context.Context, evt *event.Event, own bool) (m bridg
 	if !ok {
 		return m, false
 	}
+	if m.Act == text.Deleted && a.origins.untold(place{evt.RoomID, id.EventID(m.Target.Ref)}) {
+		return m, false
+	}
 	m.From = a.contactIn(ctx, evt.RoomID, evt.Sender)
 	a.resolve(ctx, evt, &m)
 	return m, true
@@ -77,16 +80,22 @@ func (o origins) note(evt *event.Event) {
 	}
 }
 
+// untold says whether an event is known as a reaction that was taken back before it
+// came: nobody was told of it, so that there is nothing to take back.
+func (o origins) untold(where place) bool {
+	origin, ok := o.get(where)
+	return ok && origin.Reaction && origin.Reacted == ""
+}
+
 // resolve completes a message with what it refers to. What cannot be found leaves
 // it as it is, but for an edit: it must be the author's.
 func (a *account) resolve(ctx context.Context, evt *event.Event, m *bridge.MessageReceived) {
 	for range 2 { // a redaction, and the reaction that it takes away
-		ref, act := id.EventID(m.Target.Ref), m.Act
+		ref := id.EventID(m.Target.Ref)
 		if ref == "" {
 			return
 		}
-		// Of what was deleted the homeserver knows no more.
-		origin, ok := a.originOf(ctx, evt.RoomID, ref, act != text.Deleted)
+		origin, ok := a.originOf(ctx, evt.RoomID, ref)
 		if !ok {
 			content.Disown(m)
 			return
@@ -104,11 +113,11 @@ func (a *account) resolve(ctx context.Context, evt *event.Event, m *bridge.Messa
 	}
 }
 
-// originOf returns what is remembered of an event; one that is not is asked for, if
-// that may be.
-func (a *account) originOf(ctx context.Context, room id.RoomID, ref id.EventID, ask bool) (content.Origin, bool) {
-	if origin, ok := a.origins.get(place{room, ref}); ok || !ask {
-		return origin, ok
+// originOf returns what is remembered of an event; one that is not is asked for. Of one
+// that was deleted the homeserver still knows whether it was a message or a reaction.
+func (a *account) originOf(ctx context.Context, room id.RoomID, ref id.EventID) (content.Origin, bool) {
+	if origin, ok := a.origins.get(place{room, ref}); ok {
+		return origin, true
 	}
 	var found *event.Event
 	err := a.network.callFor(ctx, lookBack, func(ctx context.Context) (err error) {

@@ -45,8 +45,11 @@ const memorySealed = "sealed/"
 
 // unseal opens an encrypted event. It returns nil for one that cannot be read now: that
 // one is kept until its key comes, or a line says that it came. The caller holds the
-// room's lock.
+// room's lock, and one that was deleted meanwhile.
 func (a *account) unseal(ctx context.Context, evt *event.Event) (*event.Event, error) {
+	if content.Gone(evt) {
+		return nil, nil // there is nothing to open
+	}
 	device, err := a.ensureDevice(ctx)
 	if errors.Is(err, errBarred) {
 		return nil, a.tellSealed(ctx, evt, "[encrypted message: this room is encrypted, and the Matrix server gives Papillon no keys]")

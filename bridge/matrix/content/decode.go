@@ -18,7 +18,6 @@ const IDKey = "dev.papillon.message"
 // The lines for what cannot be shown as it is.
 const (
 	lineUnreadable = "[a message that the gateway cannot read]"
-	lineDeleted    = "[a message that was deleted]"
 	lineEmpty      = "[an empty message]"
 	lineEncrypted  = "[encrypted message that cannot be read]"
 	lineCall       = "[is calling, which cannot be answered here]"
@@ -85,7 +84,7 @@ func Silent() []string {
 // until [Resolve] has seen the real one. The event itself is not changed, whether
 // its content has been parsed or not.
 func Decode(evt *event.Event, own bool) (m bridge.MessageReceived, ok bool) {
-	if evt.StateKey != nil || silent[evt.Type.Type] {
+	if evt.StateKey != nil || silent[evt.Type.Type] || Gone(evt) {
 		return m, false
 	}
 	evt = parsed(evt)
@@ -105,6 +104,13 @@ func Decode(evt *event.Event, own bool) (m bridge.MessageReceived, ok bool) {
 		m.Style = text.Style{} // it is in a line of the gateway's
 	}
 	return m, true
+}
+
+// Gone says whether an event was deleted before it came. Nothing is left of it to be
+// shown, not even what kind of message it was; that it was deleted is told by an event
+// of its own.
+func Gone(evt *event.Event) bool {
+	return len(evt.Content.VeryRaw) > 0 && len(evt.Content.Raw) == 0 && evt.Type.Type != event.EventRedaction.Type
 }
 
 // MessageID returns the [bridge.Outgoing.ID] of an event that the gateway sent;

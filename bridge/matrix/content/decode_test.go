@@ -97,7 +97,6 @@ func TestDecodeWords(t *testing.T) {
 		{"unknown type with text", `{"msgtype":"com.example.x","body":"words"}`, said("words")},
 		{"unknown type", `{"msgtype":"com.example.x"}`, notice("[a message that cannot be shown here: com.example.x]")},
 		{"malformed", `{"msgtype":"m.text","body":[1]}`, notice("[a message that the gateway cannot read]")},
-		{"redacted", `{}`, notice("[a message that was deleted]")},
 		{"location", `{"msgtype":"m.location","body":"home","geo_uri":"geo:48.2,16.37;u=35"}`, said("[location: home, 48.2,16.37] http://www.openstreetmap.org/?mlat=48.2&mlon=16.37")},
 		{"location of a client without a name", `{"msgtype":"m.location","body":"Location was shared at geo:1,2,3 as of 2023","geo_uri":"geo:1,-2.1234567,3"}`, said("[location: 1,-2.12346] http://www.openstreetmap.org/?mlat=1&mlon=-2.12346")},
 		{"location that is none", `{"msgtype":"m.location","body":"home","geo_uri":"geo:91,0"}`, said("[location: home, geo:91,0]")},
@@ -205,6 +204,16 @@ func TestSilentEvents(t *testing.T) {
 	}
 }
 
+// TestGoneEvents: of what was deleted before it came there is nothing to show, whatever
+// it was.
+func TestGoneEvents(t *testing.T) {
+	for _, kind := range []string{"m.room.message", "m.room.encrypted", "m.sticker", "m.reaction", "m.poll.start", "com.example.event"} {
+		if got, ok := content.Decode(newEvent(t, kind, `{}`), false); ok {
+			t.Errorf("%s is shown: %+v", kind, got)
+		}
+	}
+}
+
 func TestDecodeWhoAndWhen(t *testing.T) {
 	evt := newEvent(t, "m.room.message", `{"msgtype":"m.text","body":"hi","dev.papillon.message":"out-7"}`)
 	got, _ := content.Decode(evt, true)
@@ -268,6 +277,9 @@ func TestResolve(t *testing.T) {
 	foreign := newEvent(t, "m.room.message", `{"msgtype":"m.text","body":"I owe you 100"}`)
 	foreign.Sender = id.UserID("@alice:hs.test")
 	reaction := newEvent(t, "m.reaction", `{"m.relates_to":{"rel_type":"m.annotation","event_id":"$0","key":"👍"}}`)
+	withdrawn := newEvent(t, "m.reaction", `{}`)
+	withdrawal := act(text.Unreacted, "")
+	withdrawal.Target.Ref = ""
 	unreacted := act(text.Unreacted, "👍")
 	unreacted.Target.Ref = "$0"
 	const (
@@ -296,6 +308,7 @@ func TestResolve(t *testing.T) {
 		{"redaction of what is remembered", "m.room.redaction", `{"redacts":"$1"}`, target, quoting(act(text.Deleted, ""), "", "see you at 5")},
 		{"redaction by a moderator", "m.room.redaction", `{"redacts":"$1"}`, foreign, quoting(act(text.Deleted, ""), "Bob", "I owe you 100")},
 		{"redaction of a reaction", "m.room.redaction", `{"redacts":"$1","reason":"no"}`, reaction, unreacted},
+		{"redaction of a reaction that is not known", "m.room.redaction", `{"redacts":"$1"}`, withdrawn, withdrawal},
 		{"vote", "m.poll.response", vote, poll, notice(`[voted for yes, sure in the poll "Tea?"]`)},
 		{"vote of before", "org.matrix.msc3381.poll.response", old, poll, notice(`[voted for no in the poll "Tea?"]`)},
 		{"vote taken back", "m.poll.response", none, poll, notice(`[took back a vote in the poll "Tea?"]`)},

@@ -177,11 +177,8 @@ func readGallery(c *event.MessageEventContent, m *bridge.MessageReceived) {
 // readSticker reads m.sticker: a picture and the words for it.
 func readSticker(evt *event.Event, m *bridge.MessageReceived) bool {
 	c, ok := evt.Content.Parsed.(*event.MessageEventContent)
-	switch {
-	case !ok:
+	if !ok {
 		return say(m, bridge.Notice, lineUnreadable)
-	case len(evt.Content.Raw) == 0:
-		return say(m, bridge.Notice, lineDeleted)
 	}
 	sticker := *c
 	sticker.MsgType = event.MsgImage

@@ -13,11 +13,8 @@ import (
 // says.
 func readMessage(evt *event.Event, m *bridge.MessageReceived) bool {
 	c, ok := evt.Content.Parsed.(*event.MessageEventContent)
-	switch {
-	case !ok:
+	if !ok {
 		return say(m, bridge.Notice, lineUnreadable)
-	case len(evt.Content.Raw) == 0:
-		return say(m, bridge.Notice, lineDeleted)
 	}
 	if edited := c.RelatesTo.GetReplaceID(); edited != "" && c.NewContent != nil {
 		m.Act, m.Target.Ref = text.Edited, string(edited)

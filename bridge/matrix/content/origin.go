@@ -23,8 +23,10 @@ type Origin struct {
 	// Text is the beginning of what it said; empty for what was deleted or cannot
 	// be read.
 	Text string
-	// Reacted is the event that a reaction is to, Text its emoji.
-	Reacted id.EventID
+	// Reaction says that it is a reaction. Reacted is the event that it is to, Text its
+	// emoji; of one that was taken back both are empty.
+	Reaction bool
+	Reacted  id.EventID
 	// Edited is the event that it corrects, Text the new words.
 	Edited id.EventID
 	// Deleted is the event that it takes away.
@@ -36,13 +38,13 @@ type Origin struct {
 // OriginOf reads what is to be remembered of an event.
 func OriginOf(evt *event.Event) Origin {
 	evt = parsed(evt)
-	o := Origin{Sender: evt.Sender, Sent: MessageID(evt)}
+	o := Origin{Sender: evt.Sender, Sent: MessageID(evt), Reaction: evt.Type.Type == event.EventReaction.Type}
 	m, ok := Decode(evt, false)
 	switch {
 	case ok && m.Act == text.Deleted:
 		o.Deleted = id.EventID(m.Target.Ref)
 		return o
-	case !ok || len(evt.Content.Raw) == 0 || evt.Type.Type == event.EventEncrypted.Type:
+	case !ok || evt.Type.Type == event.EventEncrypted.Type:
 		return o
 	}
 	o.Text = text.Preview(m.Text, maxQuote)
@@ -85,7 +87,7 @@ func Resolve(m *bridge.MessageReceived, evt *event.Event, origin Origin, author 
 			return
 		}
 	case text.Deleted:
-		if origin.Reacted != "" {
+		if origin.Reaction {
 			m.Act, m.Text, m.Target = text.Unreacted, origin.Text, bridge.Target{Ref: string(origin.Reacted)}
 			return
 		}
