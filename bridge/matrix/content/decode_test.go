@@ -160,6 +160,8 @@ func TestDecodeOtherEvents(t *testing.T) {
 		{"malformed reaction", "m.reaction", `{"m.relates_to":7}`, notice("[reacted to a message]")},
 		{"redaction", "m.room.redaction", `{"redacts":"$1","reason":"wrong window"}`, act(text.Deleted, "wrong window")},
 		{"call", "m.call.invite", `{"call_id":"1"}`, notice("[is calling, which cannot be answered here]")},
+		{"call of today", "m.rtc.notification", `{"notification_type":"ring"}`, notice("[is calling, which cannot be answered here]")},
+		{"call of Element Call", "org.matrix.msc4075.rtc.notification", `{"notification_type":"ring"}`, notice("[is calling, which cannot be answered here]")},
 		{"poll", "org.matrix.msc3381.poll.start", `{"org.matrix.msc3381.poll.start":{"question":{"org.matrix.msc1767.text":"Tea?"},"answers":[{"id":"1","org.matrix.msc1767.text":"yes"},{"id":"2","org.matrix.msc1767.text":"no"}]}}`, said("[poll: Tea?]\n1. yes\n2. no")},
 		{"poll of today", "m.poll.start", `{"m.poll":{"question":{"m.text":[{"mimetype":"text/html","body":"<b>no</b>"},{"body":"Tea?"}]},"answers":[{"m.id":"1","m.text":[{"body":"yes"}]}]}}`, said("[poll: Tea?]\n1. yes")},
 		{"malformed poll", "m.poll.start", `{"m.poll":7}`, said("[poll]")},
@@ -192,7 +194,7 @@ func TestRedactionOfOldRooms(t *testing.T) {
 }
 
 func TestSilentEvents(t *testing.T) {
-	for _, kind := range []string{"m.call.candidates", "m.call.hangup", "m.key.verification.done", "m.beacon"} {
+	for _, kind := range []string{"m.call.candidates", "m.call.hangup", "m.key.verification.done", "m.beacon", "io.element.call.encryption_keys", "org.matrix.msc4310.rtc.decline"} {
 		if got, ok := content.Decode(newEvent(t, kind, `{"body":"x"}`), false); ok {
 			t.Errorf("%s is shown: %+v", kind, got)
 		}
