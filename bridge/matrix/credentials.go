@@ -291,13 +291,22 @@ func explain(err error) error {
 	return &explained{oneLine(line), err}
 }
 
+// ghosts returns the namespace of the ghosts, for commands.
+func (o Options) ghosts() ghosts {
+	g := ghosts{prefix: or(o.GhostPrefix, DefaultGhostPrefix), domain: o.Domain}
+	if o.Registration != nil {
+		g.bot = id.NewUserID(o.Registration.SenderLocalpart, o.Domain)
+	}
+	return g
+}
+
+// CheckGhost says whether an id can be a ghost's. For commands.
+func CheckGhost(o Options, ghost bridge.RemoteID) error { return o.ghosts().check(id.UserID(ghost)) }
+
 // CheckOwn says whether the gateway can act as a person of its homeserver by the
 // second registration. For commands; the error is one line that says what to do.
 func CheckOwn(ctx context.Context, o Options, person bridge.RemoteID) error {
-	n := &Network{options: o, ghosts: ghosts{prefix: or(o.GhostPrefix, DefaultGhostPrefix), domain: o.Domain}}
-	if o.Registration != nil {
-		n.ghosts.bot = id.NewUserID(o.Registration.SenderLocalpart, o.Domain)
-	}
+	n := &Network{options: o, ghosts: o.ghosts()}
 	user := id.UserID(person)
 	if err := n.checkOwn(user); err != nil {
 		return err

@@ -76,8 +76,8 @@ func openGhost(n *Network, login bridge.Login, events bridge.Receiver) (member, 
 			return nil, err
 		}
 	}
-	if !n.ghosts.owns(user) || user == n.ghosts.bot || len(user) > id.UserIDMaxLength {
-		return nil, fmt.Errorf("%s cannot be a ghost: its id must be like @%sname:%s", user, n.ghosts.prefix, n.ghosts.domain)
+	if err := n.ghosts.check(user); err != nil {
+		return nil, err
 	}
 	a := n.newAccount(login, user, n.client(user), events)
 	a.pushed, a.busy = true, &n.busy

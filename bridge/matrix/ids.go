@@ -70,6 +70,14 @@ func (g ghosts) owns(user id.UserID) bool {
 	return err == nil && domain == g.domain && strings.HasPrefix(local, g.prefix)
 }
 
+// check says what keeps an id from being a ghost's.
+func (g ghosts) check(user id.UserID) error {
+	if !g.owns(user) || user == g.bot || len(user) > id.UserIDMaxLength {
+		return fmt.Errorf("%s cannot be a ghost: its id must be like @%sname:%s", user, g.prefix, g.domain)
+	}
+	return nil
+}
+
 // plain says whether a byte stands for itself in the local part of an id. The
 // set is the one that every homeserver of today accepts.
 func plain(c byte) bool {

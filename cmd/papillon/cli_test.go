@@ -150,6 +150,10 @@ func TestLink(t *testing.T) {
 	refuses(t, exitUsage, "needs no password", "link", "alice", "xmpp", "--kind", "component", "--password-stdin")
 	must(t, "link", "alice", "xmpp", "al@msn.example.org", "--kind", "component")
 	must(t, "unlink", "alice", "xmpp")
+	t.Setenv("PAPILLON_MATRIX_HOMESERVER_URL", "http://"+freeAddr(t))
+	t.Setenv("PAPILLON_MATRIX_HOMESERVER_DOMAIN", "example.org")
+	refuses(t, exitUsage, "its id must be like @msn_name:example.org", "link", "alice", "matrix", "@alice:example.org", "--kind", "ghost")
+	must(t, "link", "alice", "matrix", "@msn_al:example.org", "--kind", "ghost")
 }
 
 // TestDoctorSignUp: where people make accounts for themselves, none is no error.

@@ -95,10 +95,17 @@ func accountError(h msnp.Handle, err error) error {
 	return err
 }
 
-// linkGhost links a ghost: nothing is needed for it.
-func linkGhost(cmd linkCmd, c *Config, _ *streams, _ *bridge.IdentityRecord) error {
+// linkGhost links a ghost: nothing is needed for it. An id that is none of a ghost's would
+// leave the account without a network.
+func linkGhost(cmd linkCmd, c *Config, _ *streams, id *bridge.IdentityRecord) error {
 	if c.Matrix.HomeserverURL == "" {
 		return configError{errors.New("matrix.homeserver_url is not set: set up Matrix first (docs/matrix.md)")}
+	}
+	if id.ID != "" {
+		options := matrix.Options{Domain: c.Matrix.HomeserverDomain}
+		if err := matrix.CheckGhost(options, id.ID); err != nil {
+			return configError{err}
+		}
 	}
 	return cmd.noSecret()
 }
