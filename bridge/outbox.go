@@ -315,11 +315,11 @@ func (o *outbox) attempt(ctx context.Context, p *pendingOrder) {
 		case ctx.Err() != nil:
 			return // the gateway stops; the order stays stored
 		case err != nil && !final:
-			o.again(p, err)
+			o.again(ctx, p, err)
 			return
 		case err != nil:
 			o.link.log.Warn().Err(err).Str("order", string(p.Order.Kind)).Msg("Order given up")
-			o.giveUp(p, err)
+			o.giveUp(ctx, p, err)
 		}
 		o.mu.Lock()
 		p.executed = true
@@ -330,7 +330,7 @@ func (o *outbox) attempt(ctx context.Context, p *pendingOrder) {
 		}
 	}
 	if err := o.link.gateway.Storage.OutboxDone(ctx, p.ID); err != nil {
-		o.again(p, fmt.Errorf("remove order: %w", err))
+		o.again(ctx, p, fmt.Errorf("remove order: %w", err))
 		return
 	}
 	o.remove(p)
@@ -338,9 +338,9 @@ func (o *outbox) attempt(ctx context.Context, p *pendingOrder) {
 
 // giveUp says that an order will not be tried any more. Of a room for a group it is said
 // of each message that would have gone there.
-func (o *outbox) giveUp(p *pendingOrder, err error) {
+func (o *outbox) giveUp(ctx context.Context, p *pendingOrder, err error) {
 	if p.Order.Kind != OrderGather {
-		o.tellWriter(p, "will not be delivered: "+err.Error())
+		o.tellWriter(ctx, p, "will not be delivered: "+err.Error())
 		return
 	}
 	o.mu.Lock()
@@ -419,7 +419,7 @@ func (o *outbox) tooOld(p *pendingOrder) bool {
 }
 
 // again has an order tried later.
-func (o *outbox) again(p *pendingOrder, err error) {
+func (o *outbox) again(ctx context.Context, p *pendingOrder, err error) {
 	pause := min(retryFirst<<min(p.tries, 10), retryMost)
 	pause += rand.N(pause/4 + 1) // so that not all accounts come back at once
 	p.tries++
@@ -427,7 +427,7 @@ func (o *outbox) again(p *pendingOrder, err error) {
 		Stringer("pause", pause).Msg("Order has to wait")
 	if !p.executed && !p.noticed && time.Since(p.Created) > waitingNotice {
 		p.noticed = true
-		o.tellWriter(p, "waits: "+o.link.network.Name()+" cannot be reached or does not take it now. It is tried again until it does.")
+		o.tellWriter(ctx, p, "waits: "+o.link.network.Name()+" cannot be reached or does not take it now. It is tried again until it does.")
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -450,10 +450,10 @@ func (o *outbox) remove(p *pendingOrder) {
 const noticePreview = 60
 
 // tellWriter has the helper contact say what became of what the user has said or asked for.
-func (o *outbox) tellWriter(p *pendingOrder, what string) {
+func (o *outbox) tellWriter(ctx context.Context, p *pendingOrder, what string) {
 	switch p.Order.Kind {
 	case OrderSend:
-		what = fmt.Sprintf("Your message to %s (%q) %s", whereTo(p.Order.Chat), text.Preview(p.Order.Text, noticePreview), what)
+		what = fmt.Sprintf("Your message to %s (%q) %s", o.link.whereTo(ctx, p.Order.Chat), text.Preview(p.Order.Text, noticePreview), what)
 	case OrderInvite:
 		what = fmt.Sprintf("Your invitation to %s %s", p.Order.Text, what)
 	case OrderGather:
@@ -464,10 +464,15 @@ func (o *outbox) tellWriter(p *pendingOrder, what string) {
 	o.link.gateway.tell(o.link.owner, what)
 }
 
-// whereTo names a chat for its user.
-func whereTo(c Chat) string {
+// whereTo names a chat for its user: by the handle, which is what stands on the contact
+// list. The id of a room says nothing to anybody.
+func (l *link) whereTo(ctx context.Context, c Chat) string {
 	if c.Contact == "" {
 		return "the group"
 	}
-	return string(c.Contact)
+	contact, known, err := l.gateway.Storage.ContactByID(ctx, l.network.Name(), c.Contact)
+	if err != nil || !known {
+		return string(c.Contact)
+	}
+	return string(contact.Handle)
 }

@@ -44,6 +44,6 @@ func (l *link) messageReturned(ctx context.Context, e MessageReturned) error {
 	if quote.Text != "" {
 		what = fmt.Sprintf(" (%q)", text.Preview(quote.Text, noticePreview))
 	}
-	l.gateway.tell(l.owner, fmt.Sprintf("Your message to %s%s did not arrive: %s.", whereTo(e.Chat), what, e.Reason))
+	l.gateway.tell(l.owner, fmt.Sprintf("Your message to %s%s did not arrive: %s.", l.whereTo(ctx, e.Chat), what, e.Reason))
 	return nil
 }

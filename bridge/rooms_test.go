@@ -114,6 +114,9 @@ func TestRoomContact(t *testing.T) {
 		if sent := w.sent("hello room"); sent.Chat != bridge.RoomChat("tea@rooms.test") {
 			t.Errorf("sent to %+v", sent.Chat)
 		}
+		w.net.RefuseNext()
+		chat.say("me again")
+		a.reads("papillon@example.org", `Your message to room-tea-rooms.test@rooms.example.org ("me again") will not be delivered: Send on fakenet: refused by the network`)
 		must(t, w.net.Offer(alice, inRoom("tea@rooms.test", "1", "bob", "hello")))
 		a.sees("JOI bob@fake.test")
 		a.reads(bobs, "hello")
