@@ -265,5 +265,8 @@ func (h Happening) reply(p Policy) string {
 	case author != "":
 		target = author + ": " + target
 	}
+	if h.New == "" { // a file, whose line follows
+		return quoteLines(target)
+	}
 	return quoteLines(target) + "\n" + h.New
 }

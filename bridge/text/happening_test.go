@@ -56,6 +56,7 @@ func TestLine(t *testing.T) {
 		{"all changed", `[Bob edited "no"] ` + longText, Short, with(edit, func(h *Happening) { h.Target, h.New = "no", longText })},
 
 		{"reply", "> Carol: see you at 5\nfine\nby me", Short, reply},
+		{"reply with a file alone", "> Carol: see you at 5", Short, with(reply, func(h *Happening) { h.New = "" })},
 		{"reply to the reader", "> you: see you at 5\nfine\nby me", Short, with(reply, func(h *Happening) { h.Whose, h.WhoseSelf = "", true })},
 		{"reply to what is not known", "> (an earlier message)\nfine\nby me", Short, with(reply, func(h *Happening) { h.Whose, h.Target = "", "" })},
 		{"reply to something of hers", "> Carol: (an earlier message)\nfine\nby me", Full, with(reply, func(h *Happening) { h.Target = "" })},
