@@ -106,7 +106,7 @@ func registerAtDesk(ctx context.Context, d *desk, person RemoteID, account Handl
 	case errors.Is(err, ErrHandleTaken):
 		return fmt.Sprintf("%s is taken. Say register and another name.", h), nil
 	case errors.Is(err, ErrSignedUp):
-		return "Your address belongs to an MSN account already. Say status to see it, or ask the administrator of this server, who may have linked it.", nil
+		return "Your address belongs to an MSN account already, which the administrator of this server has linked: ask for its name and password there.", nil
 	case err != nil:
 		return "", err
 	}

@@ -75,6 +75,28 @@ func TestSignUpAtTheDesk(t *testing.T) {
 	}, fake.Social())
 }
 
+// linking is a network that ties who signs up to the account that he has there.
+type linking struct{ *fake.Network }
+
+func (linking) LinkAs(bridge.RemoteID) (kind, refusal string) { return "own", "" }
+
+// Whose account the administrator has linked to an MSN account is not sent to a status
+// that knows nothing of it.
+func TestSignUpOfTheLinked(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		stopGateway(t, w.g)
+		w.g = startGateway(t, w.db, func(o *bridge.Options) {
+			o.SignUp = func(string, bridge.RemoteID) bool { return true }
+			o.NewPassword = func() (string, error) { return "password", nil }
+		}, linking{w.net})
+		must(t, w.db.SetIdentity(t.Context(), bridge.IdentityRecord{Account: alice, Network: "fakenet", Kind: "own", ID: "dave@fake.test"}))
+		answer, err := w.net.Desk().Ask(t.Context(), "dave@fake.test", "register", "dave")
+		if err != nil || !strings.Contains(answer, "which the administrator of this server has linked") {
+			t.Errorf("register: %q, %v", answer, err)
+		}
+	}, fake.Social())
+}
+
 // Who signs in as soon as he has signed up can write to people at once, and the session
 // that begins with a password made a moment ago does not end with the earlier ones.
 func TestSignInRightAfterSignUp(t *testing.T) {
