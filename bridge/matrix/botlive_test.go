@@ -1,6 +1,7 @@
 package matrix
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -8,7 +9,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"maunium.net/go/mautrix"
 	"maunium.net/go/mautrix/event"
@@ -99,7 +99,7 @@ func TestBotAnswersInDirectChats(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	// A redelivered transaction, to this gateway and to one that was started anew.
-	again := registering(t, room)
+	again := transactionWith(t, string(room), "register bobby")
 	for _, n := range []*gateway{g, nil} {
 		if n == nil {
 			n, desk = attended(t)
@@ -145,31 +145,27 @@ func TestBotAnswersInDirectChats(t *testing.T) {
 	}
 }
 
-// registering returns the transaction in which somebody said register in a room. What was
-// said while the bot came in may be answered before it is there.
-func registering(t *testing.T, room id.RoomID) *transaction {
+// transactionWith waits for the transaction in which all of that stands: what was said
+// while the bot came in may be answered before it is there.
+func transactionWith(t *testing.T, words ...string) *transaction {
 	t.Helper()
-	for ctx := patient(t); ctx.Err() == nil; time.Sleep(10 * time.Millisecond) {
-		if txn := shared.transactionWith(string(room), "register bobby"); txn != nil {
-			return txn
+	for ctx := patient(t); ; {
+		shared.mu.Lock()
+		all, more := shared.transactions, shared.more
+		shared.mu.Unlock()
+		for _, r := range all {
+			var txn transaction
+			missing := func(word string) bool { return !bytes.Contains(r.body, []byte(word)) }
+			if !slices.ContainsFunc(words, missing) && json.Unmarshal(r.body, &txn) == nil {
+				return &txn
+			}
+		}
+		select {
+		case <-more:
+		case <-ctx.Done():
+			t.Fatalf("there was no transaction with %q", words)
 		}
 	}
-	t.Fatal("there was no transaction")
-	return nil
-}
-
-// transactionWith returns the first transaction in which all of that stands.
-func (w *world) transactionWith(words ...string) *transaction {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, r := range w.transactions {
-		var txn transaction
-		missing := func(word string) bool { return !strings.Contains(string(r.body), word) }
-		if !slices.ContainsFunc(words, missing) && json.Unmarshal(r.body, &txn) == nil {
-			return &txn
-		}
-	}
-	return nil
 }
 
 func TestBotMovesOutOfEncryptedRooms(t *testing.T) {

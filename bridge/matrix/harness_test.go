@@ -59,6 +59,7 @@ type world struct {
 
 	mu           sync.Mutex
 	transactions []recorded
+	more         chan struct{} // closed and replaced when there is one more
 	people       int
 }
 
@@ -93,7 +94,7 @@ func newListener() (*world, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &world{dir: dir, address: "http://" + listener.Addr().String()}
+	w := &world{dir: dir, more: make(chan struct{}), address: "http://" + listener.Addr().String()}
 	w.listener = &http.Server{Handler: http.HandlerFunc(w.serve)}
 	go func() { _ = w.listener.Serve(listener) }()
 	options := RegistrationOptions{Domain: matrixtest.Domain, URL: w.address}
@@ -138,6 +139,8 @@ func (w *world) serve(rw http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodPut {
 		w.mu.Lock()
 		w.transactions = append(w.transactions, recorded{r.URL.Path, body})
+		close(w.more)
+		w.more = make(chan struct{})
 		w.mu.Unlock()
 	}
 	if handler := w.handler.Load(); handler != nil {
