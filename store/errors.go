@@ -37,6 +37,8 @@ var (
 var (
 	// ErrNoPassword: the account has no app password of that id (any more).
 	ErrNoPassword = errors.New("no such app password")
+	// ErrLinked: another account exists as that person on the network.
+	ErrLinked = errors.New("linked to another account already")
 	// ErrNoIdentity: the account has no identity on that network.
 	ErrNoIdentity = errors.New("no such identity")
 	// ErrContactTied: the person has another handle already.

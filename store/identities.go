@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 
 	"papillon/bridge"
 )
@@ -38,14 +40,19 @@ func identityPlace(id bridge.IdentityRecord) []string {
 }
 
 // SetIdentity says how an account exists on a network, in place of what was said
-// before. What waits in the outbox will be sent by the new identity. The error
-// is [bridge.ErrNoAccount].
+// before. What waits in the outbox will be sent by the new identity. The errors
+// are [bridge.ErrNoAccount] and [ErrLinked].
 func (s *Store) SetIdentity(ctx context.Context, identity bridge.IdentityRecord) error {
 	var sealed any // NULL
 	if len(identity.Credentials) > 0 {
 		sealed = s.sealer.seal(identity.Credentials, identityPlace(identity)...)
 	}
 	err := s.write(ctx, func(ctx context.Context) error {
+		if owner, linked, err := s.LinkedTo(ctx, identity.Network, identity.ID); err != nil {
+			return err
+		} else if linked && fold(owner) != fold(identity.Account) {
+			return ErrLinked
+		}
 		if err := s.forgetOther(ctx, identity); err != nil {
 			return err
 		}
@@ -59,6 +66,19 @@ func (s *Store) SetIdentity(ctx context.Context, identity bridge.IdentityRecord)
 		return s.noteChange(ctx, identity.Account, bridge.IdentityChanged)
 	})
 	return wrap(err, "set %s identity of %s", identity.Network, identity.Account)
+}
+
+// LinkedTo returns the account that exists as somebody on a network; ok is false if none
+// does, and for an empty id, which stands for the one that is made from a handle.
+func (s *Store) LinkedTo(ctx context.Context, network string, person bridge.RemoteID) (account bridge.Handle, ok bool, err error) {
+	if person == "" {
+		return "", false, nil
+	}
+	err = s.db.QueryRow(ctx, `SELECT account FROM identity WHERE network=$1 AND remote_id=$2`, network, string(person)).Scan(&account)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", false, nil
+	}
+	return account, err == nil, wrap(err, "find who is linked to %s", person)
 }
 
 // RenewCredentials stores new credentials of an identity that goes on as it is: no

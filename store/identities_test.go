@@ -21,6 +21,9 @@ func TestIdentities(t *testing.T) {
 	login.Credentials = nil
 	must(t, s.SetIdentity(ctx, login))
 	wantEqual(t, "identities replaced", get(s.Identities(ctx, alice))(t), []bridge.IdentityRecord{own, login})
+	login.Account = bob
+	wantErr(t, s.SetIdentity(ctx, login), store.ErrLinked)
+	login.Account = alice
 	wantEqual(t, "Bob's identities", len(get(s.Identities(ctx, bob))(t)), 0)
 
 	_, before, err := s.AccountChanges(ctx, -1)

@@ -17,8 +17,10 @@ func (s *Store) SignUp(ctx context.Context, u bridge.SignUp) error {
 		} else if taken {
 			return bridge.ErrSignedUp
 		}
-		if err := s.notLinked(ctx, u); err != nil {
+		if _, linked, err := s.LinkedTo(ctx, u.Network, u.Person); err != nil {
 			return err
+		} else if linked && u.Kind != "" {
+			return bridge.ErrSignedUp
 		}
 		if err := s.AddAccount(ctx, u.Handle, u.Name); err != nil {
 			return err
@@ -36,19 +38,6 @@ func (s *Store) SignUp(ctx context.Context, u bridge.SignUp) error {
 		return err
 	})
 	return wrap(err, "sign %s up", u.Handle)
-}
-
-// notLinked makes sure that no other account exists as the person.
-func (s *Store) notLinked(ctx context.Context, u bridge.SignUp) error {
-	if u.Kind == "" {
-		return nil
-	}
-	var linked int
-	err := s.db.QueryRow(ctx, `SELECT COUNT(*) FROM identity WHERE network=$1 AND remote_id=$2`, u.Network, string(u.Person)).Scan(&linked)
-	if err == nil && linked > 0 {
-		return bridge.ErrSignedUp
-	}
-	return err
 }
 
 // SignedUp is part of [bridge.SignUps].

@@ -141,6 +141,11 @@ func TestLink(t *testing.T) {
 	if r := command(t, "secret\n", "link", "alice", "xmpp", "Alice@Jabber.example", "--kind", "login", "--password-stdin", "--no-check"); r.code != exitOK || !strings.Contains(r.out, "linked to xmpp as alice@jabber.example (login)") {
 		t.Errorf("link: %+v", r)
 	}
+	must(t, "account", "add", "bob")
+	taken := command(t, "secret\n", "link", "bob", "xmpp", "ALICE@jabber.example", "--kind", "login", "--password-stdin", "--no-check")
+	if taken.code != exitFailed || !strings.Contains(taken.err, "papillon unlink alice@example.org xmpp") {
+		t.Errorf("link of another account's address: %+v", taken)
+	}
 	if out := must(t, "account", "show", "alice"); !strings.Contains(out, "alice@jabber.example") || strings.Contains(out, "secret") {
 		t.Errorf("account show: %s", out)
 	}

@@ -57,7 +57,13 @@ func (cmd linkCmd) Run(io *streams) error {
 			return accountError(h, err)
 		}
 		id := bridge.IdentityRecord{Account: h, Network: cmd.Network, Kind: cmd.Kind, ID: bridge.RemoteID(cmd.ID)}
+		if err := notLinked(ctx, db, id); err != nil { // before a log-in is made for it
+			return err
+		}
 		if err := link(cmd, c, io, &id); err != nil {
+			return err
+		}
+		if err := notLinked(ctx, db, id); err != nil {
 			return err
 		}
 		before, err := sessionsOf(ctx, db, h)
@@ -77,6 +83,15 @@ func (cmd linkCmd) Run(io *streams) error {
 		_, err = fmt.Fprintf(io.out, "%s is linked to %s as %s (%s).\n", h, cmd.Network, what, cmd.Kind)
 		return err
 	})
+}
+
+// notLinked refuses an id of another account: the network would serve one of the two.
+func notLinked(ctx context.Context, db *store.Store, id bridge.IdentityRecord) error {
+	owner, linked, err := db.LinkedTo(ctx, id.Network, id.ID)
+	if err != nil || !linked || strings.EqualFold(string(owner), string(id.Account)) {
+		return err
+	}
+	return fmt.Errorf("%s is linked to %s already; to give it to %s, first say: papillon unlink %[2]s %[4]s", id.ID, owner, id.Account, id.Network)
 }
 
 // kindsOf lists the kinds that can be linked on a network.
