@@ -104,6 +104,8 @@ func TestComponentLive(t *testing.T) {
 			s := startServer(t, program)
 			bob := peer(t, s, "bob", nil)
 			h := newHouse(t, s, &notes{}, s.ComponentAddress)
+			first, _ := h.open("first") // which waits for the connection
+			must(t, first.Close())
 			t.Run("subscriptions", func(t *testing.T) { componentSubscriptions(t, h.at(t), bob) })
 			t.Run("refusals", func(t *testing.T) { componentRefusals(t, h.at(t), bob) })
 			t.Run("offline contact", func(t *testing.T) { componentOfflineContact(t, h.at(t), bob) })
