@@ -249,7 +249,9 @@ func TestRevokedLogin(t *testing.T) {
 		t.Fatal(err)
 	}
 	down := alice.awaitUp(false)
-	if !strings.Contains(down.Reason, "papillon link "+string(alice.login.Account)+" matrix "+string(alice.other.UserID)) {
+	command := fmt.Sprintf("papillon link %s matrix %s --kind login --server %s --password-stdin",
+		alice.login.Account, alice.other.UserID, alice.other.HomeserverURL)
+	if !strings.Contains(down.Reason, command) {
 		t.Errorf("reason: %q", down.Reason)
 	}
 	says := await(alice.user, "what to do", func(bridge.NetworkSays) bool { return true })

@@ -71,8 +71,7 @@ func (w asService) refusal(code string) string {
 
 // asDevice acts as a person who has logged in.
 type asDevice struct {
-	user    id.UserID
-	account bridge.Handle
+	again string // the command that has them log in again
 }
 
 // openLogin makes the account of a person who is logged in.
@@ -93,14 +92,18 @@ func openLogin(n *Network, login bridge.Login, events bridge.Receiver) (member, 
 			return n.options.Renew(ctx, login.Account, raw)
 		})
 	}
-	return n.openPerson(login, client, asDevice{client.UserID, login.Account}, credentials.RecoveryKey, events)
+	again := fmt.Sprintf("papillon link %s matrix %s --kind login --server %s", login.Account, client.UserID, credentials.HomeserverURL)
+	if credentials.RefreshToken == "" { // else in a browser, as before
+		again += " --password-stdin"
+	}
+	return n.openPerson(login, client, asDevice{again}, credentials.RecoveryKey, events)
 }
 
 // refusal implements [wayIn].
 func (w asDevice) refusal(code string) string {
 	switch code {
 	case mautrix.MUnknownToken.ErrCode, mautrix.MMissingToken.ErrCode:
-		return fmt.Sprintf("its log-in has ended. Have the administrator run: papillon link %s matrix %s --kind login --password-stdin", w.account, w.user)
+		return "its log-in has ended. Have the administrator run: " + w.again
 	case mautrix.MForbidden.ErrCode:
 		return "its server turns the gateway away"
 	}

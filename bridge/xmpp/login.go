@@ -202,11 +202,23 @@ func (a *loginAccount) RosterReady(ctx context.Context) error {
 	}
 }
 
+// server returns the part of the command with which the account was linked that says
+// where its server is.
+func (a *loginAccount) server() string {
+	switch {
+	case a.options.Address == "":
+		return ""
+	case a.options.DirectTLS:
+		return " --server " + a.options.Address + " --direct-tls"
+	}
+	return " --server " + a.options.Address
+}
+
 // trouble tells the user of something that he has to see to, once.
 func (a *loginAccount) trouble(reason string) {
 	words := fmt.Sprintf("Papillon cannot log in as %s: %s. It tries again at your next sign-in. "+
-		"If the password has changed, have the administrator run: papillon link %s xmpp %s --kind login --password-stdin",
-		a.bare, reason, a.owner, a.bare)
+		"If the password has changed, have the administrator run: papillon link %s xmpp %s --kind login%s --password-stdin",
+		a.bare, reason, a.owner, a.bare, a.server())
 	a.state.Lock()
 	again := a.told == words
 	a.told = words

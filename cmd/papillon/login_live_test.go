@@ -196,7 +196,7 @@ func (h *home) missed(t *testing.T, ctx context.Context, alice *msnptest.Client)
 		t.Fatal(err)
 	}
 	told := inWindow(t, ctx, opened(t, ctx, alice), "cannot log in as "+h.jid)
-	if told.From.Handle != "papillon@example.org" || !strings.Contains(told.Message.Text(), "the password is wrong") {
+	if told.From.Handle != "papillon@example.org" || !strings.Contains(told.Message.Text(), "the password is wrong") || !strings.Contains(told.Message.Text(), "--kind login --server ") {
 		t.Errorf("%s says %q", told.From.Handle, told.Message.Text())
 	}
 }
