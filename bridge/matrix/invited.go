@@ -25,11 +25,14 @@ type invite struct {
 const maxInvites = 5
 
 // tooMany says whether somebody has sent as many invites of a kind as may be, that to the
-// room aside: those that are not answered, and more that the caller knows of. The user is
-// told once, with what becomes of the rest.
+// room aside: those that are not answered, and more that the caller knows of. Of groups
+// those count that the user is asked about, and this one is among them from now on, unless
+// it is too many: several may come at the same time. The user is told once, with what
+// becomes of the rest.
 func (a *account) tooMany(room id.RoomID, now invite, more int, rest string) bool {
 	a.mu.Lock()
 	open := maps.Clone(a.invites)
+	maps.DeleteFunc(open, func(_ id.RoomID, i invite) bool { return i.group })
 	maps.Copy(open, a.prompts)
 	delete(open, room)
 	maps.DeleteFunc(open, func(_ id.RoomID, i invite) bool { return i.from != now.from || i.direct != now.direct })
@@ -38,6 +41,9 @@ func (a *account) tooMany(room id.RoomID, now invite, more int, rest string) boo
 		a.overrun[now.from] = true
 	} else {
 		delete(a.overrun, now.from)
+	}
+	if now.group && !many {
+		a.prompts[room] = now
 	}
 	a.mu.Unlock()
 	if many && !told {
@@ -78,13 +84,8 @@ func (a *account) invited(ctx context.Context, evt *event.Event) error {
 	delete(a.caughtUp, evt.RoomID) // what an earlier invite left
 	a.mu.Unlock()
 	err := a.mayInvite(ctx, pending)
-	if err == nil && pending.group {
-		if a.tooMany(evt.RoomID, pending, 0, "are declined") {
-			return a.leave(ctx, evt.RoomID)
-		}
-		a.mu.Lock()
-		a.prompts[evt.RoomID] = pending
-		a.mu.Unlock()
+	if err == nil && pending.group && a.tooMany(evt.RoomID, pending, 0, "are declined") {
+		return a.leave(ctx, evt.RoomID)
 	}
 	if err == nil {
 		err = a.events.Receive(ctx, request)

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"maunium.net/go/mautrix"
 	"maunium.net/go/mautrix/id"
@@ -145,6 +146,24 @@ func (b *book) directWith(user id.UserID) map[id.RoomID]bool {
 		all[room] = true
 	}
 	return all
+}
+
+// TestInvitesAtTheSameTime: the user is asked about as many as may be, though more than
+// those have come before the first is counted.
+func TestInvitesAtTheSameTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		alice := newFake().open(t)
+		room := func(i int) id.RoomID { return id.RoomID(fmt.Sprintf("!spam%d:hs.test", i)) }
+		spam := invite{from: bob, group: true}
+		for i := range 2 * maxInvites {
+			alice.invites[room(i)] = spam
+		}
+		for i := range 2 * maxInvites {
+			if many := alice.tooMany(room(i), spam, 0, "are declined"); many != (i >= maxInvites) {
+				t.Errorf("invite %d: too many: %t", i+1, many)
+			}
+		}
+	})
 }
 
 // The same with a homeserver.
