@@ -17,8 +17,11 @@ import (
 func (g *gateway) withhold() (release func()) {
 	free, handler := make(chan struct{}), g.Handler()
 	var waiting http.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		<-free
-		handler.ServeHTTP(w, r)
+		select {
+		case <-free:
+			handler.ServeHTTP(w, r)
+		case <-g.t.Context().Done(): // the test has failed
+		}
 	})
 	g.world.handler.Store(&waiting)
 	return func() { close(free) }

@@ -56,6 +56,7 @@ type world struct {
 	listener     *http.Server
 	address      string
 	handler      atomic.Pointer[http.Handler]
+	handling     sync.RWMutex // held for reading while a transaction is handled
 
 	mu           sync.Mutex
 	transactions []recorded
@@ -142,6 +143,8 @@ func (w *world) serve(rw http.ResponseWriter, r *http.Request) {
 		close(w.more)
 		w.more = make(chan struct{})
 		w.mu.Unlock()
+		w.handling.RLock()
+		defer w.handling.RUnlock()
 	}
 	if handler := w.handler.Load(); handler != nil {
 		(*handler).ServeHTTP(rw, r)
@@ -227,10 +230,27 @@ func (w *world) gateway(t *testing.T, change ...func(*Options)) *gateway {
 		if err := <-done; err != nil {
 			t.Error("Run:", err)
 		}
+		w.drain(t)
 	})
 	g := &gateway{Network: n, t: t, world: w, chats: options.Chats.(*memoryChats)}
 	g.serve()
 	return g
+}
+
+// drain waits for the transactions that are still handled: their database goes next, and
+// they must not write to the log of a test that is over.
+func (w *world) drain(t *testing.T) {
+	drained := make(chan struct{})
+	go func() {
+		w.handling.Lock()
+		close(drained)
+		w.handling.Unlock()
+	}()
+	select {
+	case <-drained:
+	case <-time.After(time.Minute):
+		t.Error("a transaction is still handled")
+	}
 }
 
 // serve lets the homeserver's calls through.
