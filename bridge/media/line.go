@@ -1,6 +1,7 @@
 package media
 
 import (
+	"bytes"
 	"fmt"
 	"mime"
 	"path"
@@ -16,6 +17,8 @@ const (
 	// maxExtension is how many characters of a name count as its extension,
 	// with the dot.
 	maxExtension = 6
+	// marks are what a name in ASCII has besides letters and digits.
+	marks = "._-"
 	// worthOriginal is the size from which a JPEG or GIF is surely scaled
 	// down, so that its line says how to get the original.
 	worthOriginal = 256 << 10
@@ -133,39 +136,60 @@ func shownName(name string) string {
 // old browsers look at the ending.
 func pathName(o Offer) string {
 	name := asciiName(o.Name)
-	ext := strings.ToLower(path.Ext(name))
-	switch {
-	case ext == ".jpg", ext == ".jpeg", ext == ".gif":
+	_, ext := splitExtension(name)
+	switch lower := strings.ToLower(ext); {
+	case lower == ".jpg", lower == ".jpeg", lower == ".gif":
+		return name
 	case o.Kind() == "picture" && o.Type == "image/gif":
-		name = strings.TrimSuffix(name, path.Ext(name)) + ".gif"
+		return withExtension(name, ".gif")
 	case o.Kind() == "picture":
-		name = strings.TrimSuffix(name, path.Ext(name)) + ".jpg"
+		return withExtension(name, ".jpg")
 	case ext == "":
-		name += passive[plainType(o.Type)]
+		return withExtension(name, passive[plainType(o.Type)])
 	}
 	return name
 }
 
 // asciiName makes a name of ASCII with what can be kept of it: accents are
-// dropped, everything else becomes "_".
+// dropped, everything else becomes "_", and a dot swallows the marks around it.
+// What it made it leaves as it is.
 func asciiName(name string) string {
-	var b strings.Builder
+	var b []byte
 	for _, r := range norm.NFKD.String(shownName(name)) {
 		switch {
 		case unicode.Is(unicode.Mn, r):
-		case r < 0x80 && (r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '.' || r == '-'):
-			b.WriteRune(r)
-		case !strings.HasSuffix(b.String(), "_"):
-			b.WriteByte('_')
+		case r == '.':
+			b = append(bytes.TrimRight(b, marks), '.')
+		case r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9':
+			b = append(b, byte(r))
+		case bytes.HasSuffix(b, []byte(".")):
+		case r == '-':
+			b = append(b, '-')
+		case !bytes.HasSuffix(b, []byte("_")):
+			b = append(b, '_')
 		}
 	}
-	name = b.String()
-	ext := path.Ext(name)
+	name = strings.TrimRight(string(b), marks)
+	_, ext := splitExtension(name)
+	return withExtension(name, ext)
+}
+
+// splitExtension takes the extension, with its dot, off a name in ASCII. What is
+// too long for one, or has a mark in it, belongs to the name.
+func splitExtension(name string) (base, ext string) {
+	ext = path.Ext(name)
 	if len(ext) < 2 || len(ext) > maxExtension || strings.ContainsAny(ext, "_-") {
-		ext = ""
+		return name, ""
 	}
-	base := strings.Trim(strings.TrimSuffix(name, ext), "._-")
-	base = strings.TrimRight(base[:min(len(base), maxPathName-len(ext))], "._-")
+	return strings.TrimSuffix(name, ext), ext
+}
+
+// withExtension puts ext in the place of the extension of a name in ASCII, if it
+// has one, and cuts the name to maxPathName.
+func withExtension(name, ext string) string {
+	base, _ := splitExtension(name)
+	base = strings.Trim(base, marks)
+	base = strings.TrimRight(base[:min(len(base), maxPathName-len(ext))], marks)
 	if base == "" {
 		base = "file"
 	}

@@ -71,7 +71,12 @@ func TestNames(t *testing.T) {
 		{`"><script>.html`, "", `"><script>.html`, "script.html"},
 		{"\xff\xfe.bin", "", "bin", "bin"},
 		{strings.Repeat("a", 100) + ".jpeg", "image/jpeg", strings.Repeat("a", 69) + "…" + "aaaaa.jpeg", strings.Repeat("a", 27) + ".jpeg"},
+		{strings.Repeat("a", 40), "image/jpeg", strings.Repeat("a", 40), strings.Repeat("a", 28) + ".jpg"},
 		{"x.veryverylong", "", "x.veryverylong", "x.veryverylong"},
+		{"Dr.Nobody", "image/png", "Dr.Nobody", "Dr.Nobody.jpg"},
+		{"0_.00!", "", "0_.00!", "0.00"},
+		{"a-._b..c", "", "a-._b..c", "a.b.c"},
+		{strings.Repeat("a", 28) + "-.bc_d", "", strings.Repeat("a", 28) + "-.bc_d", strings.Repeat("a", 28) + ".bc"},
 	} {
 		shown := shownName(c.name)
 		if shown != c.shown {
@@ -80,6 +85,7 @@ func TestNames(t *testing.T) {
 		if got := pathName(Offer{Name: shown, Type: c.mediaType}); got != c.path {
 			t.Errorf("%q ends the link as %q, want %q", c.name, got, c.path)
 		}
+		checkNames(t, c.name, c.mediaType)
 	}
 }
 
@@ -96,7 +102,7 @@ func checkNames(t *testing.T, name, mediaType string) {
 		}
 	}
 	path := pathName(Offer{Name: name, Type: mediaType})
-	if path == "" || len(path) > maxPathName+5 || strings.HasPrefix(path, ".") {
+	if path == "" || len(path) > maxPathName || strings.HasPrefix(path, ".") {
 		t.Errorf("%q ends the link as %q", name, path)
 	}
 	for _, r := range path {
@@ -113,6 +119,8 @@ func FuzzNames(f *testing.F) {
 	f.Add("cat.jpg", "image/jpeg")
 	f.Add("../..\\x\r\n\u202e.tar.gz", "image/png; a=b")
 	f.Add("\xff"+strings.Repeat("é", 100), "")
+	f.Add("0_.00!", "")
+	f.Add(strings.Repeat("a", 28)+"-.bc_d", "image/png")
 	f.Fuzz(checkNames)
 }
 

@@ -86,7 +86,7 @@ func presentation(sniffed string, head []byte, name string) (mediaType, filename
 	if want, ok := passive[sniffed]; ok {
 		// The ending follows the content, or a picture called a.html is run.
 		if t := extensionTypes[ext]; t != sniffed && ext != want {
-			name = strings.TrimSuffix(name, path.Ext(name)) + want
+			name = withExtension(name, want)
 		}
 		return sniffed, name, true
 	}
