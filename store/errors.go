@@ -22,6 +22,8 @@ var (
 	ErrNotDatabase = errors.New("not a Papillon database")
 	// ErrNewerSchema: a newer version of the program has written the file.
 	ErrNewerSchema = errors.New("database is of a newer version")
+	// ErrClaimed: another process serves the database.
+	ErrClaimed = errors.New("database is served already")
 	// ErrKeyMissing: there is no key file, or it cannot be read.
 	ErrKeyMissing = errors.New("no sealing key")
 	// ErrKeyDamaged: the key file does not hold a key.

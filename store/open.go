@@ -54,9 +54,11 @@ type Options struct {
 
 // Store is an open database; make one with [Open].
 type Store struct {
+	path   string // as it was given
 	db     *dbutil.Database
 	sealer sealer
 	writer writer
+	claim  *os.File // nil unless this process serves
 }
 
 var (
@@ -65,9 +67,10 @@ var (
 )
 
 // Open opens a database, makes it if need be, and brings it up to the present
-// schema. Several processes may have it open at once. The context is for Open
-// alone. Errors are one line that says what to do, most of a kind that the
-// variables of this package name; what the database holds is then unchanged.
+// schema. Several processes may have it open at once; the one that serves calls
+// [Store.Claim]. The context is for Open alone. Errors are one line that says what
+// to do, most of a kind that the variables of this package name; what the database
+// holds is then unchanged.
 func Open(ctx context.Context, opts Options) (*Store, error) {
 	seal, err := readKey(opts.KeyPath, opts.Log)
 	if err != nil {
@@ -101,7 +104,7 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 	db.RawDB.SetMaxOpenConns(opts.MaxOpen)
 	db.RawDB.SetMaxIdleConns(opts.MaxOpen)
 
-	s := &Store{db: db, sealer: seal}
+	s := &Store{path: opts.Path, db: db, sealer: seal}
 	if err = s.prepare(ctx); err != nil {
 		closeErr := db.Close()
 		if errors.Is(err, ErrKeyMismatch) {
@@ -184,8 +187,14 @@ func (s *Store) checkKey(ctx context.Context) error {
 	return nil
 }
 
-// Close ends all use of the database. Methods called later return errors.
+// Close ends all use of the database, and the claim to it. Methods called later
+// return errors.
 func (s *Store) Close() error {
+	return errors.Join(s.disconnect(), s.release())
+}
+
+// disconnect ends all connections to the database.
+func (s *Store) disconnect() error {
 	if err := s.db.Close(); err != nil {
 		return fmt.Errorf("close database: %w", err)
 	}

@@ -29,8 +29,15 @@ func playChild(mode string) error {
 	if err != nil {
 		return err
 	}
-	if parts[0] == "open" {
+	switch parts[0] {
+	case "open":
 		return s.Close()
+	case "claim":
+		if err = s.Claim(); err != nil {
+			return err
+		}
+		fmt.Println("claimed")
+		select {}
 	}
 	for i := 0; ; i++ {
 		in, _, err := s.InboxAdd(ctx, message(alice, "$"+strconv.Itoa(i)))
@@ -85,6 +92,33 @@ func TestKilledProcessLosesNothing(t *testing.T) {
 			checkReported(t, f.open(t), reported, after)
 		})
 	}
+}
+
+// TestClaim: one store serves a database at a time, in whatever process, and the
+// claim of a process that was killed is gone with it. Others may open it.
+func TestClaim(t *testing.T) {
+	f := newFiles(t)
+	s := f.open(t)
+	cmd := child(t.Context(), "claim", f)
+	out, err := cmd.StdoutPipe()
+	must(t, err)
+	must(t, cmd.Start())
+	if line, err := bufio.NewReader(out).ReadString('\n'); line != "claimed\n" {
+		t.Fatalf("the other process says %q: %v", line, err)
+	}
+	wantErr(t, s.Claim(), store.ErrClaimed)
+	must(t, cmd.Process.Kill())
+	if err = cmd.Wait(); err == nil {
+		t.Fatal("the other process ended by itself")
+	}
+
+	must(t, s.Claim())
+	other, err := store.Open(t.Context(), f.options(t))
+	must(t, err)
+	wantErr(t, other.Claim(), store.ErrClaimed)
+	must(t, s.Close())
+	must(t, other.Claim())
+	must(t, other.Close())
 }
 
 func checkReported(t *testing.T, s *store.Store, reported []string, atLeast int) {

@@ -52,6 +52,7 @@ func TestServeRefuses(t *testing.T) {
 		"database in no folder":   {setenv("PAPILLON_STORE_PATH", "nowhere/papillon.db"), "store.path"},
 		"database is a folder":    {setenv("PAPILLON_STORE_PATH", "."), "store.path"},
 		"database is no database": {func(t *testing.T) { write(t, "papillon.db", strings.Repeat("garbage", 1000)) }, "store.path"},
+		"database is served":      {servedAlready, "another papillon serve runs on database"},
 		"no certificate": {func(t *testing.T) {
 			t.Setenv("PAPILLON_MSN_TLS_LISTEN", freeAddr(t))
 			t.Setenv("PAPILLON_MSN_TLS_CERT", "cert.pem")
@@ -72,6 +73,13 @@ func anothersKey(t *testing.T) {
 	must(t, "account", "add", "alice")
 	must(t, "init", "--dir", "other")
 	write(t, "papillon.key", read(t, "other/papillon.key"))
+}
+
+// servedAlready starts another server on the database, on other ports.
+func servedAlready(t *testing.T) {
+	_, log := program(t, "serve")
+	waitForLog(t, log, "Listening for MSN clients")
+	t.Setenv("PAPILLON_MSN_LISTEN", freeAddr(t))
 }
 
 func remove(t *testing.T, name string) {

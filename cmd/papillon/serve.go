@@ -100,6 +100,9 @@ func (d *daemon) build(ctx context.Context, c *Config) (err error) {
 	if err != nil {
 		return err
 	}
+	if err = d.store.Claim(); err != nil {
+		return err
+	}
 	if d.matrix, err = d.newMatrix(ctx, onMatrix); err != nil {
 		return err
 	}

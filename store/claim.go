@@ -1,0 +1,49 @@
+package store
+
+import (
+	"fmt"
+	"os"
+)
+
+// claimSuffix ends the name of the file whose lock says that a server runs on
+// the database beside it. The file stays when the server ends; the lock goes
+// with the process, however that ends. SQLite's own file is not the one to lock:
+// closing it once would drop all locks that SQLite has on it.
+const claimSuffix = ".lock"
+
+// Claim makes this process the one that serves the database until [Store.Close].
+// Two servers would both deliver what waits, and each would miss what the other
+// does; commands that only change the database need no claim, and work beside a
+// server. Called once, by whoever serves. The error is [ErrClaimed] while another
+// process serves, else the file cannot be made or locked. A system that is no
+// Unix grants every claim.
+func (s *Store) Claim() error {
+	file, err := os.OpenFile(s.path+claimSuffix, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return explainFile(s.path+claimSuffix, err)
+	}
+	free, err := tryLock(file)
+	switch {
+	case err != nil:
+		_ = file.Close() // nothing was written
+		return fmt.Errorf("lock %s%s: %w", s.path, claimSuffix, err)
+	case !free:
+		_ = file.Close()
+		return faultf(ErrClaimed, "another papillon serve runs on database %s: stop it, or set store.path", s.path)
+	}
+	s.claim = file
+	return nil
+}
+
+// release ends the claim, if there is one.
+func (s *Store) release() error {
+	if s.claim == nil {
+		return nil
+	}
+	file := s.claim
+	s.claim = nil
+	if err := file.Close(); err != nil {
+		return fmt.Errorf("give up database %s: %w", s.path, err)
+	}
+	return nil
+}
