@@ -60,15 +60,19 @@ func LoginByBrowser(ctx context.Context, homeserverURL string, person bridge.Rem
 	if err != nil {
 		return Credentials{}, err
 	}
-	credentials, err := LoginByToken(ctx, client.HomeserverURL.String(), person, tokens.AccessToken)
-	if err != nil {
-		return Credentials{}, err
+	made := Credentials{
+		HomeserverURL: client.HomeserverURL.String(), UserID: id.UserID(person), ClientID: registered.ClientID,
+		AccessToken: tokens.AccessToken, RefreshToken: tokens.RefreshToken,
 	}
-	credentials.ClientID, credentials.RefreshToken = registered.ClientID, tokens.RefreshToken
 	if tokens.RefreshToken != "" {
-		credentials.Expires = began.Add(tokens.ExpiresIn.Duration)
+		made.Expires = began.Add(tokens.ExpiresIn.Duration)
 	}
-	return credentials, nil
+	whose, err := LoginByToken(ctx, made.HomeserverURL, person, made.AccessToken)
+	if err != nil {
+		return Credentials{}, made.refuse(err)
+	}
+	made.DeviceID = whose.DeviceID
+	return made, nil
 }
 
 var errNobodyAgreed = errors.New("nobody agreed in time: run the command again")

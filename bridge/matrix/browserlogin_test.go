@@ -26,6 +26,7 @@ type consent struct {
 	polls   int
 	renewed int
 	closed  bool // no more tokens are made
+	revoked []string
 }
 
 func newConsent(t *testing.T, homeserver, session string) *consent {
@@ -52,6 +53,12 @@ func newConsent(t *testing.T, homeserver, session string) *consent {
 		})
 	})
 	mux.HandleFunc("POST /token", c.token)
+	mux.HandleFunc("POST /revoke", func(w http.ResponseWriter, r *http.Request) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.revoked = append(c.revoked, r.FormValue("token"))
+		answer(w, http.StatusOK, map[string]any{})
+	})
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		if token := r.Header.Get("Authorization"); token != "" {
 			if token != "Bearer "+c.current() {
@@ -164,5 +171,21 @@ func TestLoginByBrowser(t *testing.T) {
 	says := await(alice.user, "what to do", func(bridge.NetworkSays) bool { return true })
 	if !strings.Contains(says.Text, "its log-in has ended") || strings.Contains(says.Text, "--password") {
 		t.Errorf("said: %q", says.Text)
+	}
+}
+
+// TestAnotherAgreesInTheBrowser: who is logged in there need not be the one who was named.
+// The log-in that was made does not stay.
+func TestAnotherAgreesInTheBrowser(t *testing.T) {
+	bob, other := shared.person(t, "bob"), shared.person(t, "alice")
+	server := newConsent(t, shared.URL, bob.AccessToken)
+	_, err := LoginByBrowser(patient(t), server.URL, bridge.RemoteID(other.UserID), func(string, string) {})
+	if err == nil || !strings.Contains(err.Error(), "access token of "+string(bob.UserID)) || strings.Contains(err.Error(), "could not be ended") {
+		t.Errorf("bob agrees for alice: %v", err)
+	}
+	server.mu.Lock()
+	defer server.mu.Unlock()
+	if len(server.revoked) == 0 {
+		t.Error("the log-in stays")
 	}
 }

@@ -120,17 +120,33 @@ func LoginByPassword(ctx context.Context, homeserverURL string, person bridge.Re
 	default:
 		return Credentials{}, explain(err)
 	}
-	if resp.UserID != id.UserID(person) {
-		return Credentials{}, fmt.Errorf("that is the password of %s", resp.UserID)
-	}
 	if resp.WellKnown != nil && resp.WellKnown.Homeserver.BaseURL != "" && homeserverURL == "" {
 		if base, err := mautrix.ParseAndNormalizeBaseURL(resp.WellKnown.Homeserver.BaseURL); err == nil && base.Host != "" {
 			client.HomeserverURL = base
 		}
 	}
-	return Credentials{
+	credentials := Credentials{
 		HomeserverURL: client.HomeserverURL.String(), UserID: resp.UserID, DeviceID: resp.DeviceID, AccessToken: resp.AccessToken,
-	}, nil
+	}
+	if resp.UserID != id.UserID(person) {
+		return Credentials{}, credentials.refuse(fmt.Errorf("that is the password of %s", resp.UserID))
+	}
+	return credentials, nil
+}
+
+// refuse ends a session that was made just now and is of no use, so that it does not
+// stay in the person's list; why is the reason.
+func (c Credentials) refuse(why error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), farewellTime)
+	defer cancel()
+	raw, err := c.Marshal()
+	if err == nil {
+		err = Logout(ctx, raw)
+	}
+	if err != nil {
+		return fmt.Errorf("%w, and the new session could not be ended (%v): end it with another client", why, err)
+	}
+	return why
 }
 
 // LoginByToken makes credentials of an access token, after trying it. For commands;

@@ -371,6 +371,14 @@ func TestLogins(t *testing.T) {
 	if credentials, err = LoginByPassword(t.Context(), shared.URL, id, matrixtest.Password(alice.UserID.Localpart())); err != nil {
 		t.Fatal(err)
 	}
+	sessions := sessionsOf(t, alice)
+	shouted := bridge.RemoteID(strings.Replace(string(id), "alice", "ALICE", 1))
+	_, err = LoginByPassword(t.Context(), shared.URL, shouted, matrixtest.Password(alice.UserID.Localpart()))
+	if err == nil {
+		t.Errorf("a log-in as %s makes one of %s", shouted, id)
+	} else if now := sessionsOf(t, alice); now != sessions {
+		t.Errorf("%v leaves %d sessions, not %d", err, now, sessions)
+	}
 	raw, err := credentials.Marshal()
 	if err != nil {
 		t.Fatal(err)
@@ -386,4 +394,13 @@ func TestLogins(t *testing.T) {
 	if _, err := alice.Whoami(patient(t)); errors.Is(err, mautrix.MUnknownToken) {
 		t.Error("the other session has ended, too")
 	}
+}
+
+func sessionsOf(t *testing.T, p *matrixtest.Person) int {
+	t.Helper()
+	devices, err := p.GetDevicesInfo(patient(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(devices.Devices)
 }
