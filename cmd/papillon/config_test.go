@@ -123,8 +123,11 @@ func TestConfigMistakes(t *testing.T) {
 		"msn:\n  extra_listen: [x]\n":               `msn.extra_listen: "x" is not of the form host:port`,
 		"msn:\n  extra_listen: [127.0.0.1:1863]\n":  `msn.extra_listen: 127.0.0.1:1863 is the address of msn.listen already`,
 		"http:\n  listen: 127.0.0.1:1863\n":         `http.listen: 127.0.0.1:1863 is the address of msn.listen already`,
-		"msn:\n  domain: a b\n":                     `msn.domain: "a b" is not a domain`,
-		"msn:\n  login_domains: [a@b]\n":            `msn.login_domains: "a@b" is not a domain`,
+		"msn:\n  domain: a b\n":                     `msn.domain: "a b" is not a domain like example.org`,
+		"msn:\n  domain: my_home\n":                 `msn.domain: "my_home" is not a domain like example.org`,
+		"msn:\n  domain: a.org:8448\n":              `msn.domain: "a.org:8448" is not a domain like example.org`,
+		"msn:\n  domain: a..org\n":                  `msn.domain: "a..org" is not a domain like example.org`,
+		"msn:\n  login_domains: [a@b]\n":            `msn.login_domains: "a@b" is not a domain like example.org`,
 		"msn:\n  public_address: msn.example.org\n": `msn.public_address: "msn.example.org" is not of the form host:port`,
 		"msn:\n  refer_to: msn.example.org\n":       `msn.refer_to: "msn.example.org" is not of the form host:port`,
 		"msn:\n  public_address: 192.0.2.1:0\n":     `msn.public_address: "192.0.2.1:0" has no valid port`,
@@ -179,7 +182,7 @@ zap: 1
 		`line 6: zap: there is no such setting; "papillon example-config" lists them all`,
 		`PAPILLON_LIMITS_LIME: there is no such setting; "papillon example-config" lists them all`,
 		`PAPILLON_PRESENCE_POLL: "often" is not a time span; write it like 90s, 5m or 72h`,
-		`msn.domain: "@" is not a domain`,
+		`msn.domain: "@" is not a domain like example.org`,
 		`presence.unknown: "XXX" is no status: write NLN, IDL, AWY, BSY, BRB, PHN, LUN or FLN`,
 	}, "; ") + "\n"
 	if r.code != exitUsage || regexp.MustCompile(`/\S*/`).ReplaceAllString(r.err, "") != want {

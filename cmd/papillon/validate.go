@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -254,10 +255,14 @@ func anyAddress(addr string) bool {
 	return err == nil && (host == "" || ip != nil && ip.IsUnspecified())
 }
 
-// checkDomain wants what may stand behind the @ of a handle.
+// domainForm is a host name of RFC 1123 §2.1.
+var domainForm = regexp.MustCompile(`^(?i)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$`)
+
+// checkDomain wants what may stand behind the @ of a handle, and in the ids of Matrix and
+// XMPP that are made of one: no port, and no mark but the hyphen.
 func checkDomain(bad complaint, key, domain string) {
-	if _, err := msnp.ParseHandle("x@" + domain); err != nil || strings.Contains(domain, "@") {
-		bad(key, "%q is not a domain", domain)
+	if _, err := msnp.ParseHandle("x@" + domain); err != nil || !domainForm.MatchString(domain) {
+		bad(key, "%q is not a domain like example.org", domain)
 	}
 }
 
