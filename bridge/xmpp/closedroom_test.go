@@ -2,6 +2,7 @@ package xmpp
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 
@@ -44,6 +45,17 @@ func TestClosedRoom(t *testing.T) {
 		if all, err := a.rooms.recallAll(t.Context()); err != nil || len(all) != 1 || all[tea].Closed {
 			t.Errorf("%+v, %v", all, err)
 		}
+		synctest.Wait()
+		next[bridge.PresenceChanged](t, in)
+		if e := next[bridge.NetworkSays](t, in); !strings.Contains(e.Text, "tea@conf.test was not there, so that it has been made") {
+			t.Errorf("%+v", e)
+		}
+		in.drain()
+		if _, err := a.Join(t.Context(), tea); err != nil { // once is enough
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		in.none(t)
 	})
 }
 

@@ -203,6 +203,24 @@ func (r *rooms) say(room *room, what string) {
 	r.account.feed.put(bridge.NetworkSays{Text: "The room " + name + " " + what}, nil)
 }
 
+// isOurs says whether the account has made a room by coming into it, and is in it.
+func (r *rooms) isOurs(id bridge.RemoteID) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	room := r.all[id]
+	return room != nil && room.state == inside && room.made
+}
+
+// tellIfMade tells the user that a room was made by coming into it (XEP-0045 §10.1.1): who
+// mistypes an address would wait there alone.
+func (r *rooms) tellIfMade(id bridge.RemoteID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if room := r.all[id]; room != nil && room.made {
+		r.say(room, "was not there, so that it has been made. If you mean another one, tell me: leave "+string(id))
+	}
+}
+
 // show tells whether a room can be talked in.
 func (r *rooms) show(room *room, show bridge.Show) {
 	r.account.feed.put(bridge.PresenceChanged{Contact: room.id, Presence: bridge.Presence{Show: show}}, nil)

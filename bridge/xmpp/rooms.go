@@ -242,9 +242,13 @@ func (a *account) Join(ctx context.Context, id bridge.RemoteID) (bridge.Contact,
 	if err != nil {
 		return bridge.Contact{}, err
 	}
+	made := a.rooms.isOurs(id)
 	contact, err := a.rooms.enterAndKeep(ctx, bookmark{Room: id, Password: i.Password})
 	if err == nil && invited {
 		err = a.rooms.answered(ctx, id)
+	}
+	if err == nil && !made {
+		a.rooms.tellIfMade(contact.ID)
 	}
 	return contact, err
 }
