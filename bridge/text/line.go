@@ -4,7 +4,6 @@ import (
 	"strings"
 	"time"
 	"unicode"
-	"unicode/utf8"
 
 	"github.com/clipperhouse/uax29/v2/graphemes"
 )
@@ -30,17 +29,14 @@ func Preview(s string, limit int) string {
 	const ellipsis = "…"
 	var b strings.Builder
 	fits := 0 // how much of b can stay before an ellipsis
-	clusters := graphemes.FromString(withoutNoncharacters(s))
+	clusters := graphemes.FromString(onLine(s))
 	for clusters.Next() {
 		cluster := clusters.Value()
-		switch r, _ := utf8.DecodeRuneInString(cluster); {
-		case unicode.IsSpace(r), unicode.IsControl(r):
+		if cluster[0] == ' ' { // a mark on a blank has nothing to stand on
 			cluster = " "
 			if b.Len() == 0 || strings.HasSuffix(b.String(), " ") {
 				continue
 			}
-		case isDirection(r):
-			continue
 		}
 		b.WriteString(cluster)
 		if b.Len()+len(ellipsis) <= limit {
@@ -56,12 +52,16 @@ func Preview(s string, limit int) string {
 	return strings.TrimRight(b.String(), " ")
 }
 
-// withoutNoncharacters makes valid UTF-8 of s, before it is taken apart: bytes
-// that are no characters would be one grapheme with what follows them.
-func withoutNoncharacters(s string) string {
+// onLine makes valid UTF-8 of s with no other blank than the space, and without what has
+// no place on a line. That comes before it is taken apart: bytes that are no characters
+// would be one grapheme with what follows them, and some signs are one with a blank.
+func onLine(s string) string {
 	return strings.Map(func(r rune) rune {
-		if isNoncharacter(r) {
+		switch {
+		case isNoncharacter(r), isDirection(r):
 			return -1
+		case unicode.IsSpace(r), unicode.IsControl(r):
+			return ' '
 		}
 		return r
 	}, s)

@@ -48,6 +48,10 @@ func TestPreview(t *testing.T) {
 		{"a\xffb", 9, "a\ufffdb"},
 		{"a\xf3\x7fb\ufffec", 9, "a\ufffd bc"},
 		{"\u202eabc\u2066", 9, "abc"},
+		{"\u0600\u00a0", 9, "\u0600"},
+		{"\u0600\u00a0 a", 9, "\u0600 a"},
+		{"a \u0301 b", 9, "a b"},
+		{"a \u202e b", 9, "a b"},
 	} {
 		if got := Preview(c.in, c.limit); got != c.want {
 			t.Errorf("Preview(%q, %d) = %q, want %q", c.in, c.limit, got, c.want)
