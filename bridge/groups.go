@@ -56,6 +56,11 @@ func (u *user) StoreGroups(ctx context.Context, groups msnp.Groups) (serial uint
 	for h, ids := range groups.Of {
 		kept.Of[h] = ids
 	}
+	return u.keepGroups(ctx, kept)
+}
+
+// keepGroups stores the groups.
+func (u *user) keepGroups(ctx context.Context, kept keptGroups) (serial uint32, err error) {
 	raw, err := json.Marshal(kept)
 	if err != nil {
 		return 0, fmt.Errorf("write the groups: %w", err)
@@ -92,6 +97,11 @@ func (u *user) groups(ctx context.Context) (msnp.Groups, error) {
 	u.mu.Lock()
 	u.networkGroups = kept.Networks
 	u.mu.Unlock()
+	if u.forgetGone(&kept) {
+		if _, err := u.keepGroups(ctx, kept); err != nil {
+			u.log().Error().Err(err).Msg("Cannot forget in which groups those were who are off the contact list")
+		}
+	}
 	groups := msnp.Groups{All: kept.All, Of: make(map[Handle][]uint32)}
 	u.mu.RLock()
 	defer u.mu.RUnlock()
@@ -102,6 +112,21 @@ func (u *user) groups(ctx context.Context) (msnp.Groups, error) {
 		}
 	}
 	return groups, nil
+}
+
+// forgetGone drops those who are not on FL any more, and says whether there were any. A
+// client that knows no groups took them off, or a network did. Who comes back is announced
+// as one who is nowhere yet: he is not to stand elsewhere at the next sign-in.
+func (u *user) forgetGone(kept *keptGroups) (gone bool) {
+	u.mu.RLock()
+	defer u.mu.RUnlock()
+	for h := range kept.Of {
+		if !u.lists[msnp.Forward].has(h) {
+			delete(kept.Of, h)
+			gone = true
+		}
+	}
+	return gone
 }
 
 // groupOf returns the group in which a contact stands whom the user has not put anywhere:

@@ -151,6 +151,43 @@ func TestGroupsOutliveAnEarlierDialect(t *testing.T) {
 	})
 }
 
+// Who was taken off the list by a client without groups, and is put there again, is where
+// the client was told he is, also at the next sign-in.
+func TestGroupOfWhoComesBack(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		a := openWith(t, w.g, alice, 7)
+		must(t, a.add(msnp.Forward, string(carol)))
+		groups := a.properties().Groups
+		groups.All = append(groups.All, msnp.Group{ID: 2, Name: "Friends"})
+		groups.Of[carol] = []uint32{2}
+		_, err := a.session.(msnp.GroupStore).StoreGroups(t.Context(), groups)
+		must(t, err)
+		a.session.Close()
+
+		a = openWith(t, w.g, alice, 5)
+		var told uint32
+		must(t, a.session.RemoveContact(t.Context(), msnp.Forward, string(carol), func(c msnp.ListChange) { told = c.Serial }))
+		a.session.Close()
+
+		a = openWith(t, w.g, alice, 7)
+		if p := a.properties(); p.Serial == told || len(p.Groups.Of) != 0 {
+			t.Errorf("without carol the groups are %+v, with the serial %d after %d", p.Groups, p.Serial, told)
+		}
+		must(t, a.session.AddContact(t.Context(), msnp.Forward, string(carol), "", func(c msnp.ListChange, _ msnp.Status) {
+			if told = c.Serial; c.Group != 0 {
+				t.Errorf("carol comes back in group %d", c.Group)
+			}
+		}))
+		a.session.Close()
+
+		a = openWith(t, w.g, alice, 7)
+		defer a.session.Close()
+		if p := a.properties(); p.Serial != told || len(p.Groups.Of[carol]) != 0 {
+			t.Errorf("at the next sign-in carol is in the groups %v, with the serial %d after %d", p.Groups.Of[carol], p.Serial, told)
+		}
+	})
+}
+
 // ContactPhone implements [msnp.PhoneNotifier].
 func (c *client) ContactPhone(h bridge.Handle, key msnp.PhoneKey, value string, _ uint32) {
 	c.record("BPR %s %s %s", h, key, value)
