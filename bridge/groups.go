@@ -103,13 +103,17 @@ func (u *user) groups(ctx context.Context) (msnp.Groups, error) {
 		}
 	}
 	groups := msnp.Groups{All: kept.All, Of: make(map[Handle][]uint32)}
-	u.mu.RLock()
-	defer u.mu.RUnlock()
-	for i := range u.lists[msnp.Forward].entries {
-		e := &u.lists[msnp.Forward].entries[i]
+	put := func(e *entry) {
 		if ids := kept.of(e); len(ids) > 0 {
 			groups.Of[e.handle()] = ids
 		}
+	}
+	helper := newEntry(u.gateway.assistant())
+	put(&helper)
+	u.mu.RLock()
+	defer u.mu.RUnlock()
+	for i := range u.lists[msnp.Forward].entries {
+		put(&u.lists[msnp.Forward].entries[i])
 	}
 	return groups, nil
 }
@@ -118,10 +122,11 @@ func (u *user) groups(ctx context.Context) (msnp.Groups, error) {
 // client that knows no groups took them off, or a network did. Who comes back is announced
 // as one who is nowhere yet: he is not to stand elsewhere at the next sign-in.
 func (u *user) forgetGone(kept *keptGroups) (gone bool) {
+	helper := u.gateway.assistant().Handle
 	u.mu.RLock()
 	defer u.mu.RUnlock()
 	for h := range kept.Of {
-		if !u.lists[msnp.Forward].has(h) {
+		if h != helper && !u.lists[msnp.Forward].has(h) {
 			delete(kept.Of, h)
 			gone = true
 		}

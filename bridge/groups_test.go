@@ -151,6 +151,25 @@ func TestGroupsOutliveAnEarlierDialect(t *testing.T) {
 	})
 }
 
+// The helper contact stands in the group that the user has put it into.
+func TestGroupOfTheHelper(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		a := openWith(t, w.g, alice, 7)
+		groups := a.properties().Groups
+		groups.All = append(groups.All, msnp.Group{ID: 2, Name: "Machines"})
+		helper := a.properties().Lists[msnp.Forward][0].Handle
+		groups.Of[helper] = []uint32{2}
+		_, err := a.session.(msnp.GroupStore).StoreGroups(t.Context(), groups)
+		must(t, err)
+		a.session.Close()
+		a = openWith(t, w.g, alice, 7)
+		defer a.session.Close()
+		if p := a.properties(); !slices.Equal(p.Groups.Of[helper], []uint32{2}) {
+			t.Errorf("at the next sign-in the helper contact is in the groups %v", p.Groups.Of[helper])
+		}
+	})
+}
+
 // Who was taken off the list by a client without groups, and is put there again, is where
 // the client was told he is, also at the next sign-in.
 func TestGroupOfWhoComesBack(t *testing.T) {
