@@ -153,13 +153,41 @@ func (c *conversation) takeBacklog() []utterance {
 	return backlog
 }
 
-// leave takes a participant out. When no MSN user is left the others go as well.
+// leave takes a participant out, and with a user those who are reached through his
+// identities. When no MSN user is left the others go as well.
 func (c *conversation) leave(p participant) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.takeOut(p)
+	if s, ok := p.(*seat); ok {
+		c.dismiss(s.user.handle)
+	}
 	if !slices.ContainsFunc(c.members, func(other participant) bool { _, ok := other.(*seat); return ok }) {
 		c.members = nil
+	}
+}
+
+// dismiss takes out who is reached through the identities of a user who is gone: the
+// others would speak in his name without him, and the answers are shown to him alone. The
+// caller holds the lock.
+func (c *conversation) dismiss(owner Handle) {
+	if c.find(owner) != nil {
+		return // called again meanwhile
+	}
+	rooms := false
+	for _, p := range c.members {
+		switch r, ok := p.(*remote); {
+		case ok && r.owner == owner:
+			c.takeOut(p)
+		case ok && r.contact.Room:
+			rooms = true
+		}
+	}
+	c.parties = slices.DeleteFunc(c.parties, func(p *party) bool { return p.owner == owner })
+	for _, p := range c.members {
+		if _, ok := p.(*speaker); ok && !rooms {
+			c.takeOut(p)
+		}
 	}
 }
 
