@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"papillon/bridge"
@@ -52,6 +53,25 @@ func TestQuotes(t *testing.T) {
 		t.Errorf("the quote by its new reference: %+v, %v", q, err)
 	}
 	wantEqual(t, "style", get(s.OutboxOf(ctx, alice, "xmpp"))(t)[0].Order.Style, text.Style{Bold: true})
+}
+
+// The words of a message are those of its last correction, also where all came in the same
+// moment.
+func TestQuoteOfACorrection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // where time stands still
+		s := newStoreWith(t, alice)
+		direct := bridge.Chat{Contact: "dave@remote.test"}
+		for i, words := range []string{"or at 6?", "or at 7?", "or at 8?"} {
+			m := bridge.MessageReceived{ID: fmt.Sprint("archive-", i), Chat: direct, Text: words}
+			if i > 0 {
+				m.Ref = "archive-0"
+			}
+			addMessage(t, s, bridge.InboxEntry{Account: alice, Network: "xmpp", Handle: dave, Quote: words, Message: m})
+			if q, _, err := s.Quote(t.Context(), alice, "xmpp", direct, "archive-0"); err != nil || q.Text != words {
+				t.Errorf("after %q the words are %q, %v", words, q.Text, err)
+			}
+		}
+	})
 }
 
 func TestSettingsAndMemory(t *testing.T) {

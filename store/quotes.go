@@ -33,12 +33,27 @@ func (s *Store) see(ctx context.Context, m seenMessage) (fresh bool, err error) 
 		name := chatName(m.chat)
 		chat, ref = &name, &m.ref
 	}
+	seen := time.Now().UnixMilli()
+	if quote != "" && m.ref != m.id {
+		if seen, err = s.after(ctx, m, seen); err != nil {
+			return false, err
+		}
+	}
 	added, err := s.exec(ctx, `
 		INSERT INTO seen_message (account, network, message_id, seen, chat, ref, author, quote)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 		ON CONFLICT (account, network, message_id) DO NOTHING
-	`, fold(m.account), m.network, m.id, time.Now().UnixMilli(), chat, ref, m.author, quote)
+	`, fold(m.account), m.network, m.id, seen, chat, ref, m.author, quote)
 	return added > 0, err
+}
+
+// after returns a time that is later than that of all other words of the same message: what
+// corrects it may come within the same millisecond.
+func (s *Store) after(ctx context.Context, m seenMessage, now int64) (int64, error) {
+	var last sql.NullInt64
+	err := s.db.QueryRow(ctx, `SELECT MAX(seen) FROM seen_message WHERE account=$1 AND network=$2 AND ref=$3`,
+		fold(m.account), m.network, m.ref).Scan(&last)
+	return max(now, last.Int64+1), err
 }
 
 // chatName tells chats apart in one column.
