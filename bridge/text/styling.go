@@ -31,8 +31,24 @@ const fence = "```"
 // wholly in the same look gets that as its style and loses the markers.
 // Everything else stays as it was typed, because it can be read like that:
 // markers inside running text, blocks of code, quotations. [ToStyling] is the
-// way back.
-func FromStyling(s string) Rich { return unmarkLines(cleanLines(s), stylingMarkers) }
+// way back. What makes a message an action is no part of the look.
+func FromStyling(s string) Rich {
+	action, s := cutAction(cleanLines(s))
+	r := unmarkLines(s, stylingMarkers)
+	r.Text = action + r.Text
+	return r
+}
+
+// cutAction sets apart what makes a message something that its sender does
+// (XEP-0245). It counts only where the message begins with it, so that no marker may
+// stand before it.
+func cutAction(s string) (action, rest string) {
+	const me = "/me "
+	if rest, ok := strings.CutPrefix(s, me); ok {
+		return me, rest
+	}
+	return "", s
+}
 
 // FromMarkdown is [FromStyling] for a message that has its looks in Markdown
 // alone. One that is nothing but a block of code loses the fences. It is no
@@ -152,13 +168,14 @@ func isVisible(r rune) bool { return !strings.ContainsRune("*_~", r) && !unicode
 
 // ToStyling writes a look as message styling (XEP-0393): *bold*, _italic_ and
 // ~struck out~, around each line because styles end with the line. A line that
-// holds such a marker stays without it, blocks of code without any. There is no
-// marker for colours, fonts and underlined text.
+// holds such a marker stays without it, blocks of code without any; "/me " stays in
+// front of them. There is no marker for colours, fonts and underlined text.
 func ToStyling(r Rich) string {
 	s := cleanLines(r.Text)
 	if !r.Style.Bold && !r.Style.Italic && !r.Style.Strike {
 		return s
 	}
+	action, s := cutAction(s)
 	lines := strings.Split(s, "\n")
 	inCode := false
 	for i, line := range lines {
@@ -170,7 +187,7 @@ func ToStyling(r Rich) string {
 			lines[i] = prefix + wrap(words, r.Style) + tail
 		}
 	}
-	return strings.Join(lines, "\n")
+	return action + strings.Join(lines, "\n")
 }
 
 // wrap sets a line without blanks at its ends in the markers of a style.

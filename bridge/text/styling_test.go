@@ -37,6 +37,10 @@ func TestFromStyling(t *testing.T) {
 		{"*a :*", "*a :*", Style{}},
 		{"```\n*a*\n```", "```\n*a*\n```", Style{}},
 		{"`*a*`", "`*a*`", Style{}},
+		{"/me *waves*", "/me waves", isBold},
+		{"/me waves *hard*", "/me waves *hard*", Style{}},
+		{"/me *waves*\n*and goes*", "/me waves\nand goes", isBold},
+		{"*/me waves*", "/me waves", isBold},
 		{"*a\x00*\r\n*b*\xff", "*a*\n*b*\ufffd", Style{}},
 	} {
 		if diff := cmp.Diff(Rich{c.want, c.style}, FromStyling(c.in)); diff != "" {
@@ -94,6 +98,10 @@ func TestToStyling(t *testing.T) {
 		{"2 * 3", Style{Bold: true, Italic: true}, "_2 * 3_"},
 		{"a\n```\nb\n```\nc", isBold, "*a*\n```\nb\n```\n*c*"},
 		{"a\r\nb\x00", isBold, "*a*\n*b*"},
+		{"/me waves", isBold, "/me *waves*"},
+		{"/me waves\n/me goes", isItalic, "/me _waves_\n_/me goes_"},
+		{"/me", isBold, "*/me*"},
+		{"/me ", isBold, "/me "},
 	} {
 		if got := ToStyling(Rich{c.in, c.style}); got != c.want {
 			t.Errorf("ToStyling(%q, %v) = %q, want %q", c.in, c.style, got, c.want)
@@ -102,7 +110,7 @@ func TestToStyling(t *testing.T) {
 }
 
 func TestStylingRoundTrip(t *testing.T) {
-	words := rapid.StringMatching(`(> )?[a-zäé]{1,6}( [a-z,.!?"]{1,6}){0,4}`)
+	words := rapid.StringMatching(`(> |/me )?[a-zäé]{1,6}( [a-z,.!?"]{1,6}){0,4}`)
 	rapid.Check(t, func(t *rapid.T) {
 		r := Rich{Text: strings.Join(rapid.SliceOfN(words, 1, 4).Draw(t, "lines"), "\n")}
 		r.Style.Bold, r.Style.Italic, r.Style.Strike = rapid.Bool().Draw(t, "b"), rapid.Bool().Draw(t, "i"), rapid.Bool().Draw(t, "s")
