@@ -146,19 +146,33 @@ func (l *link) mediaLine(ctx context.Context, key string, m Media) string {
 // maxFileName is how much of a file's name is shown, in bytes.
 const maxFileName = 100
 
+// quoteOf finds the earlier message that one does something to; self says that it is
+// the user's. Whose it is the gateway knows, where a quotation came that names nobody. The
+// user's own words nobody else quotes better.
+func (l *link) quoteOf(ctx context.Context, message *MessageReceived) (quote Quote, self bool, err error) {
+	target := message.Target
+	quote, self = Quote{Text: target.Text, Author: target.Author}, target.Own
+	named := self || quote.Author != "" || message.Act != text.Replied
+	if target.Ref == "" || quote.Text != "" && named {
+		return quote, self, nil
+	}
+	stored, ok, err := l.gateway.Storage.Quote(ctx, l.owner, l.network.Name(), message.Chat, target.Ref)
+	if err != nil || !ok {
+		return quote, self, err
+	}
+	if self = stored.Author == ""; quote.Text == "" || self {
+		quote.Text = stored.Text
+	}
+	quote.Author = stored.Author
+	return quote, self, nil
+}
+
 // wordAct puts into a line what a message does to an earlier one.
 func (l *link) wordAct(ctx context.Context, m *arrival) (shown bool, err error) {
 	message := &m.entry.Message
-	quote := Quote{Text: message.Target.Text, Author: message.Target.Author}
-	self := message.Target.Own
-	if quote.Text == "" && message.Target.Ref != "" {
-		stored, ok, err := l.gateway.Storage.Quote(ctx, l.owner, l.network.Name(), message.Chat, message.Target.Ref)
-		if err != nil {
-			return false, err
-		}
-		if ok {
-			quote, self = stored, stored.Author == ""
-		}
+	quote, self, err := l.quoteOf(ctx, message)
+	if err != nil {
+		return false, err
 	}
 	settings, err := l.gateway.Storage.Settings(ctx, l.owner)
 	if err != nil {

@@ -222,6 +222,31 @@ func TestAuthorWithoutName(t *testing.T) {
 	})
 }
 
+// A quotation that comes with a reply says what was said, and not always by whom: the
+// memory of the gateway knows that.
+func TestQuotationWithoutAuthor(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		a := open(t, w.g, alice, msnp.Online)
+		chat, err := a.chat("bob@fake.test")
+		must(t, err)
+		chat.say("see you at five")
+		sent := w.sent("see you at five")
+		must(t, w.bob.Say(alice, "at six, by the way", fake.WithID("of-bob")))
+		a.reads(bobs, "at six, by the way")
+		reply := func(ref, quoted, words, want string) {
+			t.Helper()
+			must(t, w.bob.Say(alice, words, fake.WithID("reply-"+words), func(m *bridge.MessageReceived) {
+				m.Act, m.Target = text.Replied, bridge.Target{Ref: ref, Text: quoted}
+			}))
+			a.reads(bobs, want)
+		}
+		reply("of-bob", "six", "or seven", "> Bob: six\nor seven")
+		reply(sent.ID, "I owe you a beer", "fine", "> you: see you at five\nfine")
+		reply("unknown", "long ago", "yes", "> long ago\nyes")
+		a.session.Close()
+	})
+}
+
 // Edits and the like find the message that they are about, by the memory of the
 // gateway, and are shown as the user wants it.
 func TestModernEvents(t *testing.T) {
