@@ -83,6 +83,9 @@ func (a *account) readWords(s *stream.Stanza, m *bridge.MessageReceived) {
 		m.Kind, rich.Text = bridge.Emoted, rest
 	}
 	m.Text, m.Style = rich.Text, rich.Style
+	for _, address := range otherAddresses(s, words, m.Media) {
+		m.Text = strings.TrimPrefix(m.Text+"\n"+address, "\n")
+	}
 	if s.Type != "groupchat" {
 		m.Text = withSubject(s.Text("subject"), m.Text)
 	}

@@ -4,6 +4,7 @@ import (
 	"mime"
 	"net/url"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -41,6 +42,22 @@ func readMedia(s *stream.Stanza) (all []bridge.Media) {
 	for _, c := range s.Children {
 		if c.Name.Space == nsOOB && c.Name.Local == "x" {
 			add(fetchable(c.Child(nsOOB, "url").Chars(), bridge.Media{}))
+		}
+	}
+	return all
+}
+
+// otherAddresses returns what came by XEP-0066 and is neither a file that the gateway
+// fetches nor part of the words: "xmpp:tea@conf.test?join". It is shown as it is.
+func otherAddresses(s *stream.Stanza, words string, files []bridge.Media) (all []string) {
+	for _, c := range s.Children {
+		if c.Name.Space != nsOOB || c.Name.Local != "x" || len(all) >= maxMedia {
+			continue
+		}
+		address := strings.TrimSpace(c.Child(nsOOB, "url").Chars())
+		file := slices.ContainsFunc(files, func(m bridge.Media) bool { return m.Source == address })
+		if shown := strings.Join(strings.Fields(xmlText(address)), " "); shown != "" && !file && !strings.Contains(words, address) && !slices.Contains(all, shown) {
+			all = append(all, shown)
 		}
 	}
 	return all

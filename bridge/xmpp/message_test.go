@@ -1,6 +1,8 @@
 package xmpp
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -89,6 +91,10 @@ func TestReadFilesAndTheRest(t *testing.T) {
 			said(bridge.MessageReceived{Media: media("https://up.x.org/a.m4a", "a.m4a", "audio/mp4", 0, true)})},
 		"file out of reach": {head + `<body>file:///etc/passwd</body><x xmlns='jabber:x:oob'><url>file:///etc/passwd</url></x></message>`,
 			said(bridge.MessageReceived{Text: "file:///etc/passwd"})},
+		"address beside the words": {head + `<body>come here</body><x xmlns='jabber:x:oob'><url> xmpp:tea@conf.x?join </url></x></message>`,
+			said(bridge.MessageReceived{Text: "come here\nxmpp:tea@conf.x?join"})},
+		"address alone": {head + "<x xmlns='jabber:x:oob'><url>ftp://x.org/a\nb</url></x><x xmlns='jabber:x:oob'><url>ftp://x.org/a b</url></x><x xmlns='jabber:x:oob'/></message>",
+			said(bridge.MessageReceived{Text: "ftp://x.org/a b"})},
 		"file sharing, said three times": {head + `<body>https://up.x.org/f</body><x xmlns='jabber:x:oob'><url>https://up.x.org/f</url></x>` +
 			`<reference xmlns='urn:xmpp:reference:0' type='data'><media-sharing xmlns='urn:xmpp:sims:1'><file xmlns='urn:xmpp:jingle:apps:file-transfer:5'><name>other</name></file>` +
 			`<sources><reference xmlns='urn:xmpp:reference:0' uri='https://up.x.org/f'/></sources></media-sharing></reference>` +
@@ -204,6 +210,19 @@ func TestReferences(t *testing.T) {
 	m, _ = a.readMessage(read(t, `<message from='bob@x.org/b' id='0123456789'><body>y</body><replace xmlns='urn:xmpp:message-correct:0' id='alice-1'/></message>`), false, "", time.Time{})
 	if m.Ref == "alice-1" {
 		t.Error("bob has taken the place of what alice said")
+	}
+}
+
+// More files than count as such are shown by their addresses.
+func TestManyFiles(t *testing.T) {
+	a, _, _ := newTestAccount(t)
+	files := strings.Builder{}
+	for i := range maxMedia + 2 {
+		fmt.Fprintf(&files, `<x xmlns='jabber:x:oob'><url>https://up.x.org/%d.jpg</url></x>`, i)
+	}
+	m, _ := a.readMessage(read(t, bobWrites+`<body>all</body>`+files.String()+`</message>`), false, "", time.Time{})
+	if len(m.Media) != maxMedia || m.Text != "all\nhttps://up.x.org/16.jpg\nhttps://up.x.org/17.jpg" {
+		t.Errorf("%d files, %q", len(m.Media), m.Text)
 	}
 }
 
