@@ -27,7 +27,9 @@ func (a *account) readAct(s *stream.Stanza, m *bridge.MessageReceived) (whole bo
 		return true
 	}
 	if id := s.Child(nsCorrect, "replace").Attribute("id"); id != "" {
-		m.Act, m.Target = text.Edited, a.ownTarget(m, id)
+		if target := a.ownTarget(m, id); m.Own || !a.isSent(target.Ref) { // nobody corrects others (XEP-0308 §4)
+			m.Act, m.Target = text.Edited, target
+		}
 	} else if r := s.Child(nsReply, "reply"); r.Attribute("id") != "" {
 		m.Act, m.Target = text.Replied, a.anyTarget(m, r.Attribute("id"))
 		if m.Chat.Group != "" && !a.isSent(m.Target.Ref) {

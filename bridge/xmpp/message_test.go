@@ -211,6 +211,9 @@ func TestReferences(t *testing.T) {
 	if m.Ref == "alice-1" {
 		t.Error("bob has taken the place of what alice said")
 	}
+	if m.Act != "" || m.Target.Ref != "" || m.Text != "y" {
+		t.Errorf("bob corrects what alice said: %+v", m)
+	}
 }
 
 // More files than count as such are shown by their addresses.
