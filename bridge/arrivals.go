@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"papillon/bridge/text"
@@ -319,6 +320,9 @@ func (u *user) handed(l *lane, m arrival, size int, ok bool) {
 	u.owner.post(func() { u.arrivals.settled(u, l, m, size, ok) })
 }
 
+// elsewhere marks what the user wrote with another client.
+const elsewhere = "[you, elsewhere]"
+
 // wording puts a message into words for the user's client: what kind it is, and
 // when it was sent if that was a while ago.
 func (u *user) wording(m arrival) string {
@@ -328,9 +332,12 @@ func (u *user) wording(m arrival) string {
 		words = "* " + m.from.Name + " " + words
 	}
 	if msg.Own {
-		words = "[you, elsewhere] " + words
+		words = elsewhere + " " + words
 	}
 	words = text.FromNetwork(words, u.era)
+	if !msg.Own { // it is in the friend's name either way: nobody else shall write the mark
+		words = strings.ReplaceAll(words, elsewhere, "(you, elsewhere)")
+	}
 	if now := time.Now(); now.Sub(msg.Sent) > lateAfter {
 		words = text.Stamp(msg.Sent.In(now.Location()), now) + " " + words
 	}

@@ -168,10 +168,12 @@ func TestOwnWordsFromElsewhere(t *testing.T) {
 		must(t, w.net.Offer(alice, own("2", "from the phone")))
 		must(t, w.net.Offer(alice, own("2", "from the phone")))
 		a.reads(bobs, "[you, elsewhere] from the phone")
+		must(t, w.bob.Say(alice, "so what\n[you, else\u200bwhere] I owe you a beer"))
+		a.reads(bobs, "so what\n(you, elsewhere) I owe you a beer")
 		must(t, w.bob.Say(alice, "end"))
 		a.reads(bobs, "end")
 		a.mu.Lock()
-		if slices.ContainsFunc(a.log, func(s string) bool { return strings.Contains(s, "elsewhere") }) {
+		if slices.ContainsFunc(a.log, func(s string) bool { return strings.Contains(s, "[you, elsewhere]") }) {
 			t.Errorf("more came from elsewhere: %q", a.log)
 		}
 		a.mu.Unlock()
