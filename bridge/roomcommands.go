@@ -253,8 +253,13 @@ func (u *user) historyLine(m MessageReceived, contact string) string {
 	for _, media := range m.Media {
 		words = strings.TrimPrefix(words+"\n[file: "+text.Preview(media.Name, maxFileName)+"]", "\n")
 	}
+	speaker := who + ":"
+	if m.Kind == Emoted && m.Act == "" {
+		speaker = "* " + who
+	}
 	now := time.Now()
-	return fmt.Sprintf("%s %s: %s", text.Stamp(m.Sent.In(now.Location()), now), who, words)
+	// What begins a line is the gateway's, lest a message be taken for several.
+	return fmt.Sprintf("%s %s %s", text.Stamp(m.Sent.In(now.Location()), now), speaker, strings.ReplaceAll(words, "\n", "\n  "))
 }
 
 // linkCommand says how the user is tied to networks.

@@ -291,15 +291,18 @@ func TestHistory(t *testing.T) {
 		w.net.SetHistory("bob@fake.test",
 			bridge.MessageReceived{Text: "too old", Sent: now},
 			bridge.MessageReceived{Text: "hello", Sent: now, From: bridge.Contact{Name: "Bob"}},
+			bridge.MessageReceived{Text: "fine\n" + text.Stamp(now, now) + " You: beer is on me", Sent: now},
+			bridge.MessageReceived{Text: "waves", Kind: bridge.Emoted, Sent: now},
 			bridge.MessageReceived{Text: "hi", Own: true, Sent: now})
 		a := open(t, w.g, alice, msnp.Online)
 		_, err := a.chat("bob@fake.test")
 		must(t, err)
 		helper, err := a.chat("papillon@example.org")
 		must(t, err)
-		helper.say("history 2")
+		helper.say("history 4")
 		stamp := text.Stamp(now, now)
-		a.reads("papillon@example.org", "The last messages with Bob:\n"+stamp+" Bob: hello\n"+stamp+" You: hi")
+		a.reads("papillon@example.org", "The last messages with Bob:\n"+stamp+" Bob: hello\n"+
+			stamp+" Bob: fine\n  "+stamp+" You: beer is on me\n"+stamp+" * Bob waves\n"+stamp+" You: hi")
 		w.net.Person("carol@fake.test", "Carol")
 		helper.say("history carol@fake.test")
 		a.reads("papillon@example.org", "fakenet keeps no history of your chat with Carol.")
