@@ -328,8 +328,12 @@ const elsewhere = "[you, elsewhere]"
 func (u *user) wording(m arrival) string {
 	msg := m.entry.Message
 	words := msg.Text
+	who := m.from.Name
+	if msg.Own { // the window is the friend's, the deed is not
+		who = u.statusFor(u.handle).Contact.Name
+	}
 	if msg.Kind == Emoted {
-		words = "* " + m.from.Name + " " + words
+		words = "* " + who + " " + words
 	}
 	if msg.Own {
 		words = elsewhere + " " + words

@@ -168,6 +168,10 @@ func TestOwnWordsFromElsewhere(t *testing.T) {
 		must(t, w.net.Offer(alice, own("2", "from the phone")))
 		must(t, w.net.Offer(alice, own("2", "from the phone")))
 		a.reads(bobs, "[you, elsewhere] from the phone")
+		waves := own("3", "waves")
+		waves.Kind = bridge.Emoted
+		must(t, w.net.Offer(alice, waves))
+		a.reads(bobs, "[you, elsewhere] * Friendly alice waves")
 		must(t, w.bob.Say(alice, "so what\n[you, else\u200bwhere] I owe you a beer"))
 		a.reads(bobs, "so what\n(you, elsewhere) I owe you a beer")
 		must(t, w.bob.Say(alice, "end"))
