@@ -80,8 +80,8 @@ func Line(h Happening, p Policy) (line string, shown bool) {
 	if p == Hidden {
 		return "", false
 	}
-	if h.Act == Edited {
-		return h.edit(p), true
+	if h.Act == Edited { // into a file, whose line follows, where there are no words
+		return strings.TrimRight(h.edit(p), " \n"), true
 	}
 	sentence := h.reaction()
 	if h.Act == Deleted {

@@ -43,6 +43,8 @@ func TestLine(t *testing.T) {
 
 		{"edit", `[Bob edited "see you at 5"] see you at 6`, Short, edit},
 		{"edit of lines", `[Bob edited "a b"] c d`, Short, with(edit, func(h *Happening) { h.Target, h.New = "a\nb", "c\nd" })},
+		{"edit into a file", `[Bob edited "see you at 5"]`, Short, with(edit, func(h *Happening) { h.New = "" })},
+		{"edit into a file in full", "[Bob edited a message]\n> see you at 5", Full, with(edit, func(h *Happening) { h.New = "" })},
 		{"edit of something", `[Bob edited a message] see you at 6`, Full, with(edit, func(h *Happening) { h.Target = "" })},
 		{"edit in full", "[Bob edited a message]\n> see you at 5\nsee you at 6", Full, edit},
 		{"a word changed", `[Bob edited "I will be at the station at five, please bring the book t…"] * five, -> six,`, Short,
