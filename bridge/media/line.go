@@ -87,9 +87,11 @@ func (l Link) Line(kind string) string {
 // sizeText words a size: "900 bytes", "120 KB", "3.1 MB".
 func sizeText(n int64) string {
 	switch {
+	case n == 1:
+		return "1 byte"
 	case n < 1<<10:
 		return fmt.Sprintf("%d bytes", n)
-	case n < 1<<20:
+	case n < 1<<20-1<<9: // what is rounded up to 1024 KB is 1.0 MB
 		return fmt.Sprintf("%d KB", (n+1<<9)>>10)
 	}
 	return fmt.Sprintf("%.1f MB", float64(n)/(1<<20))

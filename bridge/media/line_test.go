@@ -26,6 +26,8 @@ func TestLines(t *testing.T) {
 		{"picture", Link{url, "cat.jpg", "image/jpeg", 3_250_586}, "[picture] cat.jpg (3.1 MB) " + url + " (add ?original for the picture as it was sent)"},
 		{"picture", Link{url, "", "", 0}, "[picture] " + url},
 		{"voice message", Link{url, "", "audio/ogg", 1 << 20}, "[voice message] (1.0 MB) " + url},
+		{"file", Link{url, "dot", "", 1}, "[file] dot (1 byte) " + url},
+		{"file", Link{url, "almost", "", 1<<20 - 1}, "[file] almost (1.0 MB) " + url},
 		{"", Link{url, "plan.pdf", "application/pdf", 1024}, "[file] plan.pdf (1 KB) " + url},
 		{"file", Link{"", "plan.pdf", "", 1536}, "[file] plan.pdf (2 KB) (no link: http.listen is not set on this server)"},
 	} {
