@@ -106,6 +106,8 @@ func TestConfigMistakes(t *testing.T) {
 		"msn: {domain: a}\n---\nmsn: {domain: b}\n": `a second document`,
 		"limits:\n  line: many\n":                   `line 2: limits.line: "many" is not a whole number`,
 		"limits:\n  line: 1.5\n":                    `line 2: limits.line: "1.5" is not a whole number`,
+		"limits:\n  line: 2147483648\n":             `line 2: limits.line: 2147483648 is out of range: write a number up to 2147483647`,
+		"media: {max_size: 9223372036854775807}\n":  `line 1: media.max_size: 9223372036854775807 is out of range`,
 		"limits:\n  line: 10\n":                     `limits.line: must be 0 (switched off) or at least 256`,
 		"limits:\n  participants: -1\n":             `limits.participants: must be 0`,
 		"limits:\n  sign_in_delay_max: 99ms\n":      `limits.sign_in_delay_max: must be 0 (switched off) or at least limits.sign_in_delay`,
@@ -336,7 +338,7 @@ func TestWrittenConfigReadsTheSame(t *testing.T) {
 		c.Store.Path, c.MSN.Domain = text.Draw(t, "path"), text.Draw(t, "domain")
 		c.MSN.LoginDomains = rapid.SliceOf(text).Draw(t, "login domains")
 		c.XMPP.Component.Secret = Secret(text.Draw(t, "secret"))
-		c.Limits.Line = rapid.Int().Draw(t, "line")
+		c.Limits.Line = int(rapid.Int32().Draw(t, "line"))
 		c.Presence.Poll = Duration(rapid.Int64().Draw(t, "poll"))
 		var written strings.Builder
 		if err := writeConfig(&written, c); err != nil {

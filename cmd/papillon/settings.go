@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"reflect"
 	"slices"
@@ -58,11 +59,15 @@ func (s setting) set(text string) error {
 	case *Duration:
 		return v.UnmarshalText([]byte(text))
 	case *int:
-		n, err := strconv.Atoi(text)
+		// 32 bits: some are multiplied, or one more is read than is allowed.
+		n, err := strconv.ParseInt(text, 10, 32)
+		if errors.Is(err, strconv.ErrRange) {
+			return fmt.Errorf("%s is out of range: write a number up to %d", text, math.MaxInt32)
+		}
 		if err != nil {
 			return fmt.Errorf("%q is not a whole number", text)
 		}
-		*v = n
+		*v = int(n)
 	case *bool:
 		if text != "true" && text != "false" {
 			return fmt.Errorf("%q is neither true nor false", text)
