@@ -71,6 +71,9 @@ limits:
 	if diff := cmp.Diff(want, c); diff != "" {
 		t.Error(diff)
 	}
+	if c, err = load(t, "\ufeffmsn:\r\n  domain: a.org\r\n"); err != nil || c.MSN.Domain != "a.org" {
+		t.Errorf("as an editor of Windows writes it: %v, %v", c, err)
+	}
 	if c, err = load(t, "msn:\n  login_domains: hotmail.com\n"); err != nil || !slices.Equal(c.MSN.LoginDomains, []string{"hotmail.com"}) {
 		t.Errorf("one domain without brackets: %v, %v", c, err)
 	}

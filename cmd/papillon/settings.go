@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"math"
@@ -84,7 +85,9 @@ func (s setting) set(text string) error {
 // parse reads a configuration file and returns all that is wrong with it, by
 // line. What it does not set keeps its value.
 func (c *Config) parse(raw []byte) []error {
-	file, err := parser.ParseBytes(raw, 0)
+	// Some editors put a byte order mark there, which YAML allows (§5.2) and the parser
+	// takes for a part of the first key.
+	file, err := parser.ParseBytes(bytes.TrimPrefix(raw, []byte("\ufeff")), 0)
 	if err != nil {
 		return []error{syntaxProblem(err)}
 	}
