@@ -155,6 +155,8 @@ func TestConfigMistakes(t *testing.T) {
 		"xmpp:\n  priority: 128\n":                                                          `xmpp.priority: must be from -128 to 127`,
 		"media:\n  allow_private: [here]\n":                                                 `media.allow_private: "here" is not a network`,
 		"log:\n  level: loud\n":                                                             `log.level: "loud" is none of trace, debug, info, warn and error`,
+		"log:\n  level: disabled\n":                                                         `log.level: "disabled" is none of trace, debug, info, warn and error`,
+		"log:\n  level: 9\n":                                                                `log.level: "9" is none of trace, debug, info, warn and error`,
 		"log:\n  format: xml\n":                                                             `log.format: "xml" is none of auto, console and json`,
 		"msn: &a {domain: a.org}\nhttp: *a\n":                                               `settings must follow`,
 	} {

@@ -6,15 +6,19 @@ import (
 	"net/netip"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
-	"github.com/rs/zerolog"
 	"maunium.net/go/mautrix/id"
 
 	"papillon/bridge"
 	"papillon/msnp"
 )
+
+// logLevels are those to choose from. The library has more, by number too, which would
+// leave nothing in the log.
+var logLevels = []string{"trace", "debug", "info", "warn", "error"}
 
 // problems checks everything and returns all that is wrong, each with its key.
 func (c *Config) problems() (all []error) {
@@ -30,7 +34,7 @@ func (c *Config) problems() (all []error) {
 	checkAddress(bad, "http.listen", c.HTTP.Listen, true)
 	c.checkClashes(bad)
 	c.checkPresence(bad)
-	if _, err := zerolog.ParseLevel(c.Log.Level); err != nil || c.Log.Level == "" {
+	if !slices.Contains(logLevels, strings.ToLower(c.Log.Level)) {
 		bad("log.level", "%q is none of trace, debug, info, warn and error", c.Log.Level)
 	}
 	if f := c.Log.Format; f != "auto" && f != "console" && f != "json" {
