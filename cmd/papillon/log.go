@@ -2,7 +2,9 @@ package main
 
 import (
 	"io"
+	stdlog "log"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/mattn/go-isatty"
@@ -20,6 +22,19 @@ func newLog(c LogConfig, w io.Writer) (zerolog.Logger, error) {
 	}
 	return zerolog.New(w).Level(level).With().Timestamp().Logger(), nil
 }
+
+// warnings puts each line of another logger into the log.
+type warnings struct{ log zerolog.Logger }
+
+// Write implements [io.Writer]; it is called once for a line.
+func (w warnings) Write(line []byte) (int, error) {
+	w.log.Warn().Msg(strings.TrimSpace(string(line)))
+	return len(line), nil
+}
+
+// linesInto is a logger for the HTTP servers, which write lines of their own form to
+// standard error otherwise.
+func linesInto(log zerolog.Logger) *stdlog.Logger { return stdlog.New(warnings{log}, "", 0) }
 
 // isTerminal says whether a writer is a terminal.
 func isTerminal(w io.Writer) bool {

@@ -227,7 +227,7 @@ func (d *daemon) webServers() (all []webServer) {
 	add := func(ln net.Listener, what string, handler http.Handler) {
 		if ln != nil {
 			d.log.Info().Stringer("address", ln.Addr()).Msg("Listening for " + what)
-			all = append(all, webServer{&http.Server{Handler: handler, ReadHeaderTimeout: httpHeaderTimeout}, ln})
+			all = append(all, webServer{&http.Server{Handler: handler, ReadHeaderTimeout: httpHeaderTimeout, ErrorLog: linesInto(d.log)}, ln})
 		}
 	}
 	add(d.listeners.appservice, "the Matrix homeserver", d.matrix.Handler())
