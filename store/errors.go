@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"syscall"
 
 	"github.com/mattn/go-sqlite3"
 	"go.mau.fi/util/dbutil"
@@ -70,6 +71,11 @@ func explainFile(path string, err error) error {
 	return faultf(ErrUnusable, "database %s cannot be written: %v: give this user (uid %d) write access to it and its folder, or change store.path", path, pathCause(err), os.Getuid())
 }
 
+// explainFull says what more rights would not help against.
+func explainFull(path string) error {
+	return faultf(ErrUnusable, "database %s cannot be written: the disk is full: make room, or move the database and change store.path", path)
+}
+
 // pathCause leaves the path out of an error that names it in its own way.
 func pathCause(err error) error {
 	if p := (*fs.PathError)(nil); errors.As(err, &p) {
@@ -93,9 +99,16 @@ func explainOpen(path string, err error) error {
 	switch se.Code {
 	case sqlite3.ErrNotADB, sqlite3.ErrCorrupt, sqlite3.ErrFormat:
 		return faultf(ErrNotDatabase, "database %s is damaged or no SQLite file (%v): restore it from a backup or change store.path", path, se)
+	case sqlite3.ErrFull:
+		return explainFull(path)
 	case sqlite3.ErrBusy, sqlite3.ErrLocked:
 		return faultf(ErrUnusable, "database %s is held by another program (%v): stop that program and try again", path, se)
-	case sqlite3.ErrCantOpen, sqlite3.ErrReadonly, sqlite3.ErrPerm, sqlite3.ErrIoErr, sqlite3.ErrFull:
+	case sqlite3.ErrCantOpen, sqlite3.ErrReadonly, sqlite3.ErrPerm, sqlite3.ErrIoErr:
+		// Where there is no room for the files beside it either, SQLite has a word for
+		// what it wanted to do, and the system's for why it could not.
+		if se.SystemErrno == syscall.ENOSPC || se.SystemErrno == syscall.EDQUOT {
+			return explainFull(path)
+		}
 		return explainFile(path, se)
 	}
 	return fmt.Errorf("open database %s: %w", path, err)
