@@ -3,6 +3,7 @@ package store
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 )
 
 // claimSuffix ends the name of the file whose lock says that a server runs on
@@ -18,15 +19,21 @@ const claimSuffix = ".lock"
 // process serves, else the file cannot be made or locked. A system that is no
 // Unix grants every claim.
 func (s *Store) Claim() error {
-	file, err := os.OpenFile(s.path+claimSuffix, os.O_RDWR|os.O_CREATE, 0o600)
+	// The same file by another name is the same database.
+	path, err := filepath.EvalSymlinks(s.path)
 	if err != nil {
-		return explainFile(s.path+claimSuffix, err)
+		return explainFile(s.path, err)
+	}
+	path += claimSuffix
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return explainFile(path, err)
 	}
 	free, err := tryLock(file)
 	switch {
 	case err != nil:
 		_ = file.Close() // nothing was written
-		return fmt.Errorf("lock %s%s: %w", s.path, claimSuffix, err)
+		return fmt.Errorf("lock %s: %w", path, err)
 	case !free:
 		_ = file.Close()
 		return faultf(ErrClaimed, "another papillon serve runs on database %s: stop it, or set store.path", s.path)

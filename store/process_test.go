@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -95,7 +96,8 @@ func TestKilledProcessLosesNothing(t *testing.T) {
 }
 
 // TestClaim: one store serves a database at a time, in whatever process, and the
-// claim of a process that was killed is gone with it. Others may open it.
+// claim of a process that was killed is gone with it, and under whatever name. Others may
+// open it.
 func TestClaim(t *testing.T) {
 	f := newFiles(t)
 	s := f.open(t)
@@ -118,6 +120,11 @@ func TestClaim(t *testing.T) {
 	wantErr(t, other.Claim(), store.ErrClaimed)
 	must(t, s.Close())
 	must(t, other.Claim())
+
+	link := filepath.Join(t.TempDir(), "link.db")
+	must(t, os.Symlink(f.path, link))
+	f.path = link
+	wantErr(t, f.open(t).Claim(), store.ErrClaimed) // which is the same database
 	must(t, other.Close())
 }
 
