@@ -1,7 +1,9 @@
 package store
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -40,6 +42,29 @@ func (s *Store) Claim() error {
 	}
 	s.claim = file
 	return nil
+}
+
+// Served says whether a process has claimed the database; this one, too. For commands
+// that want to know what runs: a server that starts in the same moment may be refused.
+// On a system that is no Unix it always does.
+func (s *Store) Served() (bool, error) {
+	path, err := filepath.EvalSymlinks(s.path)
+	if err != nil {
+		return false, explainFile(s.path, err)
+	}
+	path += claimSuffix
+	file, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil // and none is made: it could be one that the server may not write
+	}
+	if err != nil {
+		return false, fmt.Errorf("look at %s: %w", path, pathCause(err))
+	}
+	locked, err := isLocked(file)
+	if err = errors.Join(err, file.Close()); err != nil {
+		return false, fmt.Errorf("look at %s: %w", path, err)
+	}
+	return locked, nil
 }
 
 // release ends the claim, if there is one.

@@ -17,3 +17,12 @@ func tryLock(file *os.File) (free bool, err error) {
 	}
 	return err == nil, err
 }
+
+// isLocked says whether anybody has the lock.
+func isLocked(file *os.File) (bool, error) {
+	err := unix.Flock(int(file.Fd()), unix.LOCK_SH|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		return true, nil
+	}
+	return false, err
+}

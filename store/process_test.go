@@ -101,6 +101,7 @@ func TestKilledProcessLosesNothing(t *testing.T) {
 func TestClaim(t *testing.T) {
 	f := newFiles(t)
 	s := f.open(t)
+	wantEqual(t, "served before", get(s.Served())(t), false)
 	cmd := child(t.Context(), "claim", f)
 	out, err := cmd.StdoutPipe()
 	must(t, err)
@@ -109,12 +110,15 @@ func TestClaim(t *testing.T) {
 		t.Fatalf("the other process says %q: %v", line, err)
 	}
 	wantErr(t, s.Claim(), store.ErrClaimed)
+	wantEqual(t, "served by the other", get(s.Served())(t), true)
 	must(t, cmd.Process.Kill())
 	if err = cmd.Wait(); err == nil {
 		t.Fatal("the other process ended by itself")
 	}
 
+	wantEqual(t, "served after its end", get(s.Served())(t), false)
 	must(t, s.Claim())
+	wantEqual(t, "served by this", get(s.Served())(t), true)
 	other, err := store.Open(t.Context(), f.options(t))
 	must(t, err)
 	wantErr(t, other.Claim(), store.ErrClaimed)

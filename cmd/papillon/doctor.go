@@ -26,7 +26,7 @@ const doctorTimeout = 15 * time.Second
 type examination struct {
 	config  *Config
 	db      *store.Store
-	running bool // a server answers at msn.listen
+	running bool // a server of this database answers at msn.listen
 }
 
 // finding is what a check found: what it looked at, and what is wrong with it.
@@ -93,25 +93,51 @@ func checkStore(ctx context.Context, x *examination) []finding {
 	return []finding{{what, err}}
 }
 
-// checkListeners finds out whether a server runs, and whether one could.
-func checkListeners(_ context.Context, x *examination) (all []finding) {
+// checkListeners finds out whether a server runs, and whether one could. What answers
+// at its address may be another program, or serve another database.
+func checkListeners(_ context.Context, x *examination) []finding {
 	c := x.config
 	conn, err := net.DialTimeout("tcp", c.MSN.Listen, time.Second)
-	if x.running = err == nil; x.running {
+	if err == nil {
 		_ = conn.Close() // nothing was said
-		all = append(all, finding{"a server runs at " + c.MSN.Listen, nil})
-	} else {
-		all = append(all, finding{"no server runs at " + c.MSN.Listen + " (papillon serve starts it)", nil})
+		if x.running, err = x.db.Served(); err != nil {
+			return []finding{{"whether a server runs at " + c.MSN.Listen, err}}
+		}
 	}
-	for _, l := range []struct{ key, addr string }{{"msn.listen", c.MSN.Listen}, {"matrix.listen", c.Matrix.Listen}, {"http.listen", c.HTTP.Listen}} {
-		if x.running || l.addr == "" || l.key == "matrix.listen" && c.Matrix.HomeserverURL == "" {
-			continue
-		}
-		ln, err := net.Listen("tcp", l.addr)
-		if err == nil {
-			err = ln.Close()
-		}
-		all = append(all, finding{l.key + " " + l.addr, err})
+	if x.running {
+		return []finding{{"a server runs at " + c.MSN.Listen, nil}}
+	}
+	return append([]finding{{"no server runs at " + c.MSN.Listen + " (papillon serve starts it)", nil}}, tryListeners(c)...)
+}
+
+// tryListeners listens where serve would, all at once as it does, and stops again.
+func tryListeners(c *Config) (all []finding) {
+	l := new(listeners)
+	defer l.close()
+	try := func(key, addr string, open func() error) {
+		all = append(all, finding{key + " " + addr, open()})
+	}
+	msn := func(key, addr string) {
+		try(key, addr, func() error { return l.openMSN(key, addr) })
+	}
+	msn("msn.listen", c.MSN.Listen)
+	for _, addr := range c.MSN.ExtraListen {
+		msn("msn.extra_listen", addr)
+	}
+	if c.MSN.TLS.Listen != "" {
+		try("msn.tls.listen", c.MSN.TLS.Listen, func() error { return l.openTLS(c.MSN.TLS) })
+	}
+	if c.Matrix.HomeserverURL != "" {
+		try("matrix.listen", c.Matrix.Listen, func() (err error) {
+			l.appservice, err = listen("matrix.listen", c.Matrix.Listen)
+			return err
+		})
+	}
+	if c.HTTP.Listen != "" {
+		try("http.listen", c.HTTP.Listen, func() (err error) {
+			l.http, err = listen("http.listen", c.HTTP.Listen)
+			return err
+		})
 	}
 	return all
 }
