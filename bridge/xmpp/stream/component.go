@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 
 	"mellium.im/xmpp/component"
@@ -105,7 +107,11 @@ var (
 	errNoDomain = errors.New("no domain")
 	errSecret   = errors.New("the component's secret is wrong")
 	errUnknown  = errors.New("the server has no such component")
+	errPort     = errors.New("no server for components")
 )
+
+// elsewhere are the errors of servers whose port is for something else than components.
+var elsewhere = []string{stream.InvalidNamespace.Err, stream.UnsupportedStanzaType.Err, stream.BadNamespacePrefix.Err}
 
 // connectComponent makes one try.
 func connectComponent(ctx context.Context, o *ComponentOptions, domain jid.JID) (_ negotiated, err error) {
@@ -152,8 +158,17 @@ func refusedComponent(err error) error {
 		return fmt.Errorf("%w: %w", ErrTaken, err)
 	case ok && e.Err == stream.HostUnknown.Err:
 		return fmt.Errorf("%w: %w", errUnknown, err)
+	case ok && slices.Contains(elsewhere, e.Err), noStream(err):
+		return fmt.Errorf("%w: %w", errPort, err)
 	}
 	return err
+}
+
+// noStream says whether the library has found no head of a stream, by its words: it has
+// no values for that.
+func noStream(err error) bool {
+	said := err.Error()
+	return strings.HasPrefix(said, "component: received unexpected") || strings.HasPrefix(said, "component: expected stream:stream")
 }
 
 // CheckComponent connects and leaves again, and returns what is wrong;

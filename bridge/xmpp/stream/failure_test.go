@@ -119,6 +119,35 @@ func TestCertificates(t *testing.T) {
 	}
 }
 
+// TestComponentAtAnotherPort: neither the server's port for clients nor another program
+// is taken for a matter of the secret, or told in the words of a library.
+func TestComponentAtAnotherPort(t *testing.T) {
+	other, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	defer other.Close()
+	go func() {
+		for {
+			conn, err := other.Accept()
+			if err != nil {
+				return
+			}
+			defer conn.Close() // when all is over: at once it could cut off what was said
+			_, _ = conn.Write([]byte("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n"))
+			_ = conn.(*net.TCPConn).CloseWrite()
+		}
+	}()
+	each(t, func(t *testing.T, s *xmpptest.Server) {
+		o := componentOptions(t, s)
+		for _, address := range []string{s.ClientAddress, other.Addr().String()} {
+			o.Address = address
+			err := stream.CheckComponent(bounded(t), o)
+			if said := stream.Describe(err); err == nil || !strings.Contains(said, "port") || errors.Is(err, stream.ErrFatal) {
+				t.Errorf("%v is described as %q", err, said)
+			}
+		}
+	})
+}
+
 func TestCheckComponent(t *testing.T) {
 	each(t, func(t *testing.T, s *xmpptest.Server) {
 		o := componentOptions(t, s)
