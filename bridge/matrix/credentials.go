@@ -309,7 +309,7 @@ func explain(err error) error {
 
 // ghosts returns the namespace of the ghosts, for commands.
 func (o Options) ghosts() ghosts {
-	g := ghosts{prefix: or(o.GhostPrefix, DefaultGhostPrefix), domain: o.Domain}
+	g := ghosts{prefix: or(o.GhostPrefix, DefaultGhostPrefix), domain: o.Domain, home: o.AccountDomain}
 	if o.Registration != nil {
 		g.bot = id.NewUserID(o.Registration.SenderLocalpart, o.Domain)
 	}
@@ -318,6 +318,12 @@ func (o Options) ghosts() ghosts {
 
 // CheckGhost says whether an id can be a ghost's. For commands.
 func CheckGhost(o Options, ghost bridge.RemoteID) error { return o.ghosts().check(id.UserID(ghost)) }
+
+// GhostOf is who an account is on Matrix unless it is linked to another. For commands.
+func GhostOf(o Options, account bridge.Handle) (bridge.RemoteID, error) {
+	ghost, err := o.ghosts().idOf(account)
+	return bridge.RemoteID(ghost), err
+}
 
 // CheckOwn says whether the gateway can act as a person of its homeserver by the
 // second registration. For commands; the error is one line that says what to do.

@@ -20,6 +20,13 @@ func ParseJID(address string) (bridge.RemoteID, error) {
 	return id, nil
 }
 
+// AddressOf is who an account is at the component unless it is linked to another. For
+// commands.
+func AddressOf(o Options, account bridge.Handle) (bridge.RemoteID, error) {
+	address, err := addressAt(o.Component.Domain, o.AccountDomain, account)
+	return bridge.RemoteID(address), err
+}
+
 // clientOptions are those of the stream of an account of somebody's own.
 func (o Options) clientOptions(jid bridge.RemoteID, c Credentials) stream.ClientOptions {
 	_, domain := splitID(jid)

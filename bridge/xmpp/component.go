@@ -157,15 +157,20 @@ func (g *gateway) send(ctx context.Context, s *stream.Stanza) error {
 // escaped (XEP-0106). The half that has an @ in it is a whole handle: the way back
 // is as clear.
 func (g *gateway) addressOf(h bridge.Handle) (string, error) {
+	return addressAt(g.domain, g.network.options.AccountDomain, h)
+}
+
+// addressAt makes it for a component's domain.
+func addressAt(component, accounts string, h bridge.Handle) (string, error) {
 	local := string(h)
-	if strings.EqualFold(h.Domain(), g.network.options.AccountDomain) {
+	if strings.EqualFold(h.Domain(), accounts) {
 		local = h.Local()
 	}
 	escaped, _, err := transform.String(jid.Escape, local)
 	if err != nil {
 		return "", fmt.Errorf("make an address of %s: %w", h, err)
 	}
-	address, err := jid.New(escaped, g.domain, "")
+	address, err := jid.New(escaped, component, "")
 	if err != nil {
 		return "", fmt.Errorf("make an address of %s: %w; link the account with an address of its own", h, err)
 	}

@@ -153,11 +153,16 @@ func TestLink(t *testing.T) {
 	t.Setenv("PAPILLON_XMPP_COMPONENT_SECRET", "s3cr3t")
 	refuses(t, exitUsage, "is not at msn.example.org", "link", "alice", "xmpp", "alice@elsewhere.example", "--kind", "component")
 	refuses(t, exitUsage, "needs no password", "link", "alice", "xmpp", "--kind", "component", "--password-stdin")
+	refuses(t, exitFailed, "bob@msn.example.org is who bob@example.org is on xmpp", "link", "alice", "xmpp", "bob@msn.example.org", "--kind", "component")
 	must(t, "link", "alice", "xmpp", "al@msn.example.org", "--kind", "component")
 	must(t, "unlink", "alice", "xmpp")
 	t.Setenv("PAPILLON_MATRIX_HOMESERVER_URL", "http://"+freeAddr(t))
 	t.Setenv("PAPILLON_MATRIX_HOMESERVER_DOMAIN", "example.org")
 	refuses(t, exitUsage, "its id must be like @msn_name:example.org", "link", "alice", "matrix", "@alice:example.org", "--kind", "ghost")
+	refuses(t, exitFailed, "@msn_bob:example.org is who bob@example.org is on matrix", "link", "alice", "matrix", "@msn_bob:example.org", "--kind", "ghost")
+	must(t, "link", "bob", "matrix", "@msn_bob:example.org", "--kind", "ghost") // he is that anyway
+	must(t, "link", "bob", "matrix", "@msn_robert:example.org", "--kind", "ghost")
+	must(t, "link", "alice", "matrix", "@msn_bob:example.org", "--kind", "ghost") // of whom nobody is left
 	must(t, "link", "alice", "matrix", "@msn_al:example.org", "--kind", "ghost")
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -66,6 +67,9 @@ func (cmd linkCmd) Run(io *streams) error {
 		if err := notLinked(ctx, db, id); err != nil {
 			return err
 		}
+		if err := notMadeFor(ctx, c, db, id); err != nil {
+			return err
+		}
 		before, err := sessionsOf(ctx, db, h)
 		if err != nil {
 			return err
@@ -92,6 +96,43 @@ func notLinked(ctx context.Context, db *store.Store, id bridge.IdentityRecord) e
 		return err
 	}
 	return fmt.Errorf("%s is linked to %s already; to give it to %s, first say: papillon unlink %[2]s %[4]s", id.ID, owner, id.Account, id.Network)
+}
+
+// notMadeFor refuses an id that another account has without a link, made from its handle:
+// whichever of the two came first would have the other's friends.
+func notMadeFor(ctx context.Context, c *Config, db *store.Store, id bridge.IdentityRecord) error {
+	made, err := c.madeFrom(id)
+	if err != nil || made == nil {
+		return err
+	}
+	return db.EachAccount(ctx, func(a bridge.AccountRecord) error {
+		if own, err := made(a.Handle); a.Handle == id.Account || err != nil || own != id.ID {
+			return nil // an account that no id can be made for needs another
+		}
+		identities, err := db.Identities(ctx, a.Handle)
+		if err != nil || slices.ContainsFunc(identities, func(other bridge.IdentityRecord) bool {
+			return other.Network == id.Network && other.ID != ""
+		}) {
+			return err
+		}
+		return fmt.Errorf("%s is who %s is on %s, without a link: choose another id for %s", id.ID, a.Handle, id.Network, id.Account)
+	})
+}
+
+// madeFrom makes ids from handles as the network of an identity does; nil where the id was
+// left out, or is a person's own.
+func (c *Config) madeFrom(id bridge.IdentityRecord) (func(bridge.Handle) (bridge.RemoteID, error), error) {
+	switch {
+	case id.ID == "":
+		return nil, nil
+	case id.Kind == matrix.KindGhost:
+		options, err := c.matrixOptions(func(string, string) {})
+		return func(h bridge.Handle) (bridge.RemoteID, error) { return matrix.GhostOf(options, h) }, err
+	case id.Kind == xmpp.KindComponent:
+		options, err := c.xmppOptions()
+		return func(h bridge.Handle) (bridge.RemoteID, error) { return xmpp.AddressOf(options, h) }, err
+	}
+	return nil, nil
 }
 
 // kindsOf lists the kinds that can be linked on a network.
