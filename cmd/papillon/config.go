@@ -177,6 +177,7 @@ func loadConfig(path string) (*Config, error) {
 	if len(problems) > 0 {
 		return nil, newConfigError(path, problems)
 	}
+	c.MSN.Domain = strings.ToLower(c.MSN.Domain) // as all handles are, which are compared with it
 	c.resolve(filepath.Dir(path))
 	return c, nil
 }

@@ -71,6 +71,9 @@ limits:
 	if diff := cmp.Diff(want, c); diff != "" {
 		t.Error(diff)
 	}
+	if c, err = load(t, "msn:\n  domain: MSN.Example.ORG\n"); err != nil || c.MSN.Domain != "msn.example.org" {
+		t.Errorf("a domain in capitals: %v, %v", c, err)
+	}
 	if c, err = load(t, "\ufeffmsn:\r\n  domain: a.org\r\n"); err != nil || c.MSN.Domain != "a.org" {
 		t.Errorf("as an editor of Windows writes it: %v, %v", c, err)
 	}
