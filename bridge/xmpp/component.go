@@ -300,19 +300,26 @@ func (g *gateway) sayAgain(ctx context.Context) {
 func (g *gateway) Disconnected(err error) {
 	reason := stream.Describe(err)
 	if errors.Is(err, stream.ErrFatal) {
-		g.log.Error().Str("reason", reason).Dur("again_in", g.slow).
+		g.log.Error().Str("reason", reason).Stringer("again_in", g.slow).
 			Msg("The XMPP server refuses the component: compare xmpp.component with the server's configuration")
 		select {
 		case g.refused <- struct{}{}:
 		default:
 		}
-	} else {
+	} else if !g.isDown(reason) { // and it was not so before
 		g.log.Warn().Str("reason", reason).Msg("XMPP component is not connected")
 	}
 	g.setState(false, reason, func() {})
 	for _, a := range g.all() {
 		a.contacts.reset()
 	}
+}
+
+// isDown says whether the component is known not to be connected, for that reason.
+func (g *gateway) isDown(reason string) bool {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	return !g.up && g.reason == reason
 }
 
 // setState notes whether the component is connected, and tells the accounts. What

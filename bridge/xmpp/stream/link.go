@@ -91,9 +91,11 @@ var errClosed = fmt.Errorf("closed: %w", ErrNotConnected)
 func (l *link) run() {
 	defer close(l.finished)
 	wait := waiter{Backoff: l.backoff}
+	said := "" // why the try before failed
 	for {
 		n, err := l.connect(l.ctx)
 		if err == nil {
+			said = ""
 			up := time.Now()
 			if err = l.serve(n); errors.Is(err, ErrFatal) && l.confirm != nil {
 				err = l.confirm(l.ctx, err)
@@ -110,7 +112,13 @@ func (l *link) run() {
 			return
 		}
 		pause := wait.next()
-		l.log.Info().Str("reason", Describe(err)).Dur("again_in", pause).Msg("No connection to the XMPP server")
+		// A server that is down all night is worth one line.
+		level, reason := zerolog.InfoLevel, Describe(err)
+		if reason == said {
+			level = zerolog.DebugLevel
+		}
+		said = reason
+		l.log.WithLevel(level).Str("reason", reason).Stringer("again_in", pause.Round(time.Millisecond)).Msg("No connection to the XMPP server")
 		timer := time.NewTimer(pause)
 		select {
 		case <-timer.C:
