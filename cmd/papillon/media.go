@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/netip"
@@ -41,14 +44,23 @@ func (d *daemon) newMedia(ctx context.Context, c *Config) (*media.Service, error
 		return nil, err
 	}
 	if err := os.MkdirAll(filepath.Clean(o.CacheDir), 0o700); err != nil {
-		return nil, err
+		return nil, explainCache(err)
 	}
 	if d.matrix != nil {
 		o.Fetchers = map[string]media.Fetcher{
 			matrix.Name: matrixMedia{d.matrix, media.NewDirect(o.AllowPrivate, o.RootCAs)},
 		}
 	}
-	return media.New(o)
+	service, err := media.New(o)
+	return service, explainCache(err)
+}
+
+// explainCache says what to do about a folder that cannot be used.
+func explainCache(err error) error {
+	if _, ok := errors.AsType[*fs.PathError](err); !ok {
+		return err
+	}
+	return fmt.Errorf("%w: give this user (uid %d) write access to the folder media.cache, or change the setting", err, os.Getuid())
 }
 
 // matrixMedia fetches the files of Matrix: from the homeserver as the account they

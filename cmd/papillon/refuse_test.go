@@ -53,6 +53,11 @@ func TestServeRefuses(t *testing.T) {
 		"database is a folder":    {setenv("PAPILLON_STORE_PATH", "."), "store.path"},
 		"database is no database": {func(t *testing.T) { write(t, "papillon.db", strings.Repeat("garbage", 1000)) }, "store.path"},
 		"database is served":      {servedAlready, "another papillon serve runs on database"},
+		"media cache is a file": {func(t *testing.T) {
+			must(t, "account", "list") // makes the database, of which serve would tell
+			t.Setenv("PAPILLON_HTTP_LISTEN", freeAddr(t))
+			t.Setenv("PAPILLON_MEDIA_CACHE", "config.yaml")
+		}, "or change the setting"},
 		"no certificate": {func(t *testing.T) {
 			t.Setenv("PAPILLON_MSN_TLS_LISTEN", freeAddr(t))
 			t.Setenv("PAPILLON_MSN_TLS_CERT", "cert.pem")
