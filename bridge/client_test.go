@@ -228,6 +228,18 @@ func (c *client) answer(r msnp.Ring) {
 	c.record("ANS OK")
 }
 
+// window waits for the first window, which a ring has opened.
+func (c *client) window() (b *board) {
+	c.t.Helper()
+	c.wait("a window", func() bool {
+		if len(c.boards) > 0 {
+			b = c.boards[0]
+		}
+		return b != nil
+	})
+	return b
+}
+
 // SignOut implements [msnp.Notifier].
 func (c *client) SignOut(reason msnp.Reason) { c.record("OUT %s", reason) }
 

@@ -16,15 +16,11 @@ func TestContactsLeaveWithTheirUser(t *testing.T) {
 		w.net.Person("dave@fake.test", "Dave")
 		must(t, w.net.Offer(alice, inRoom("tea@rooms.test", "1", "dave", "hello")))
 		a.sees("JOI dave@fake.test")
-		a.mu.Lock()
-		chat := a.boards[0]
-		a.mu.Unlock()
+		chat := a.window() // dave may come before the ring is answered
 		must(t, chat.conversation.Invite(t.Context(), string(carol), func() {}))
 		c.sees("IRO dave@fake.test")
 		c.sees("ANS OK")
-		c.mu.Lock()
-		hers := c.boards[0]
-		c.mu.Unlock()
+		hers := c.window()
 		chat.say("good night")
 		w.sent("good night")
 		c.reads(alice, "good night")
@@ -49,9 +45,7 @@ func TestContactsOfOthersStay(t *testing.T) {
 		must(t, err)
 		must(t, chat.conversation.Invite(t.Context(), string(alice), func() {}))
 		a.sees("ANS OK")
-		a.mu.Lock()
-		hers := a.boards[0]
-		a.mu.Unlock()
+		hers := a.window()
 		for _, h := range []string{"dave@fake.test", "erin@fake.test"} {
 			w.net.Person(bridge.RemoteID(h), h)
 			must(t, hers.conversation.Invite(t.Context(), h, func() {}))
