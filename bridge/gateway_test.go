@@ -433,9 +433,7 @@ func TestMixedWindow(t *testing.T) {
 		chat.say("hello both")
 		w.sent("hello both")
 		c.reads(alice, "hello both")
-		c.mu.Lock()
-		hers := c.boards[0]
-		c.mu.Unlock()
+		hers := c.window()
 		hers.say("hello Bob")
 		w.sent("Friendly carol: hello Bob")
 		a.reads(carol, "hello Bob")

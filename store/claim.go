@@ -21,12 +21,10 @@ const claimSuffix = ".lock"
 // process serves, else the file cannot be made or locked. A system that is no
 // Unix grants every claim.
 func (s *Store) Claim() error {
-	// The same file by another name is the same database.
-	path, err := filepath.EvalSymlinks(s.path)
+	path, err := s.claimPath()
 	if err != nil {
-		return explainFile(s.path, err)
+		return err
 	}
-	path += claimSuffix
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return explainFile(path, err)
@@ -44,15 +42,23 @@ func (s *Store) Claim() error {
 	return nil
 }
 
+// claimPath names the file to lock. The same database by another name has the same.
+func (s *Store) claimPath() (string, error) {
+	path, err := filepath.EvalSymlinks(s.path)
+	if err != nil {
+		return "", explainFile(s.path, err)
+	}
+	return path + claimSuffix, nil
+}
+
 // Served says whether a process has claimed the database; this one, too. For commands
 // that want to know what runs: a server that starts in the same moment may be refused.
 // On a system that is no Unix it always does.
 func (s *Store) Served() (bool, error) {
-	path, err := filepath.EvalSymlinks(s.path)
+	path, err := s.claimPath()
 	if err != nil {
-		return false, explainFile(s.path, err)
+		return false, err
 	}
-	path += claimSuffix
 	file, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil // and none is made: it could be one that the server may not write
